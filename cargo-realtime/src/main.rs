@@ -1,0 +1,2 @@
+//! `cargo realtime`.
+fn main() {}

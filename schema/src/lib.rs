@@ -1,0 +1,22 @@
+//! The one definition of the data: which tables there are, their columns, their rows as Rust types, and how a
+//! browser's changes travel to the server.
+//!
+//! Everything else that needs to know a table asks here: the browser's SQLite schema ([`client_schema`]), the
+//! allow-list of `POST /api/sync` ([`Table::named`]) and the comparison with Postgres at start
+//! ([`Table::differences`]). The only other places that name tables are the SQL in `migrations/` and the sync
+//! config, and both are checked against this crate.
+
+mod client;
+mod column;
+mod postgres;
+mod table;
+mod tables;
+mod timestamp;
+pub mod upload;
+
+pub use client::client_schema;
+pub use column::{Column, ColumnKind, ColumnType};
+pub use postgres::PostgresColumn;
+pub use table::Table;
+pub use tables::{List, Rejection, TABLES, Todo};
+pub use timestamp::Timestamp;

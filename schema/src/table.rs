@@ -1,0 +1,56 @@
+//! What a table is, and the macro that defines one together with its row type.
+
+use crate::column::Column;
+use crate::tables::TABLES;
+
+/// A synced table. Besides its columns it has an `id`, a text primary key that the browser chooses.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Its name, the same in SQLite and in Postgres.
+    pub name: &'static str,
+    /// Its columns without `id`, in the order of the row type's fields.
+    pub columns: &'static [Column],
+}
+
+impl Table {
+    /// The synced table of that name, or `None` where a client named something that is not ours to write.
+    pub fn named(name: &str) -> Option<&'static Table> {
+        TABLES.iter().copied().find(|table| table.name == name)
+    }
+
+    /// The column of that name; `id` is not one of them.
+    pub fn column(&self, name: &str) -> Option<&'static Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+/// Defines a table and its row type at once.
+///
+/// The fields are the columns. The row type gets an `id: String` before them, and reads from a map of columns
+/// or from a plain array in the same order, which is how rows arrive from SQLite.
+macro_rules! table {
+    (
+        $(#[$row_doc:meta])*
+        pub struct $Row:ident in $name:literal {
+            $( $(#[$column_doc:meta])* pub $column:ident: $Type:ty, )+
+        }
+    ) => {
+        $(#[$row_doc])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        pub struct $Row {
+            /// The primary key, a UUID chosen by the browser that made the row.
+            pub id: String,
+            $( $(#[$column_doc])* #[serde(with = "crate::column::cell")] pub $column: $Type, )+
+        }
+
+        impl $Row {
+            /// The table these rows are in.
+            pub const TABLE: $crate::Table = $crate::Table {
+                name: $name,
+                columns: &[ $( $crate::Column::of::<$Type>(stringify!($column)), )+ ],
+            };
+        }
+    };
+}
+
+pub(crate) use table;

@@ -1,0 +1,54 @@
+//! The tables of this app. To add one: write it here, write its migration, add it to the sync config.
+
+use crate::Timestamp;
+use crate::table::{Table, table};
+
+table! {
+    /// A list of todos, owned by the user who made it.
+    pub struct List in "lists" {
+        /// The user who may read and change the list.
+        pub owner_id: String,
+        /// What the list is called; Postgres takes 1 to 200 characters.
+        pub name: String,
+        /// When it was made, by the clock of the browser that made it.
+        pub created_at: Timestamp,
+    }
+}
+
+table! {
+    /// One thing to do, on a [`List`].
+    pub struct Todo in "todos" {
+        /// The list that it is on.
+        pub list_id: String,
+        /// What is to be done; Postgres takes 1 to 500 characters.
+        pub title: String,
+        /// Whether it is done.
+        pub done: bool,
+        /// When it was made, by the clock of the browser that made it.
+        pub created_at: Timestamp,
+    }
+}
+
+table! {
+    /// A change that the server did not take, kept until its user dismisses it. The server writes these rows;
+    /// a browser may only delete them.
+    pub struct Rejection in "rejections" {
+        /// The user whose change it was.
+        pub user_id: String,
+        /// The table that the change was for.
+        pub table_name: String,
+        /// The row that the change was for.
+        pub row_id: String,
+        /// What the change was: `PUT`, `PATCH` or `DELETE`.
+        pub operation: String,
+        /// Why it was rejected, as a stable word for programs ([`crate::upload::Code`]).
+        pub code: String,
+        /// Why it was rejected, as a sentence for people.
+        pub reason: String,
+        /// When the server rejected it.
+        pub created_at: Timestamp,
+    }
+}
+
+/// Every synced table.
+pub const TABLES: &[&Table] = &[&List::TABLE, &Todo::TABLE, &Rejection::TABLE];

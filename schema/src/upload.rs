@@ -1,0 +1,127 @@
+//! How a browser's changes travel to `POST /api/sync`, and how the server answers.
+//!
+//! A request carries whole client transactions, oldest first; the server applies each in one Postgres
+//! transaction, so nobody ever sees half of one. The answer has a verdict for every change, in the same order.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The body of `POST /api/sync`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UploadRequest {
+    /// The id of the browser's database. Together with [`Change::op_id`] it names a change for good.
+    pub client_id: String,
+    /// The client transactions, oldest first.
+    pub transactions: Vec<Transaction>,
+}
+
+/// What one `write_transaction` changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// The changes, oldest first.
+    pub changes: Vec<Change>,
+}
+
+/// One changed row, as PowerSync's upload queue holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Its number in the client's upload queue; grows with every change.
+    pub op_id: i64,
+    /// What was done to the row.
+    pub op: Operation,
+    /// The table's name.
+    #[serde(rename = "type")]
+    pub table: String,
+    /// The row's id.
+    pub id: String,
+    /// The columns: all that are not `NULL` for a put, the changed ones for a patch, none for a delete.
+    #[serde(default)]
+    pub data: Option<Map<String, Value>>,
+}
+
+/// What was done to a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Operation {
+    /// The row was inserted or replaced; a column that is absent is `NULL`.
+    Put,
+    /// Some columns were changed.
+    Patch,
+    /// The row was deleted.
+    Delete,
+}
+
+impl Operation {
+    /// The word on the wire and in `rejections.operation`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Operation::Put => "PUT",
+            Operation::Patch => "PATCH",
+            Operation::Delete => "DELETE",
+        }
+    }
+}
+
+/// The answer of `POST /api/sync`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UploadResponse {
+    /// One verdict per change, in the order of the request.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// What became of a change. Either way the client is done with it: a rejected change is rolled back by sync.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The change's number, from the request.
+    pub op_id: i64,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// What became of a change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is in Postgres, or needed nothing done, such as a change to a row that somebody else has deleted.
+    Applied,
+    /// It is not in Postgres and never will be.
+    Rejected {
+        /// Why, for programs.
+        code: Code,
+        /// Why, as a sentence for people.
+        reason: String,
+    },
+}
+
+/// Why a change was rejected. The words are stable: clients may compare them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// No synced table has that name.
+    UnknownTable,
+    /// The table has no such column.
+    UnknownColumn,
+    /// A value is not of its column's type.
+    WrongType,
+    /// The user has no right to make this change to this row.
+    Forbidden,
+    /// A constraint of the database does not hold with this change.
+    Constraint,
+    /// Another change in the same client transaction was rejected, and they go together.
+    Transaction,
+}
+
+impl Code {
+    /// The word on the wire and in `rejections.code`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Code::UnknownTable => "unknown_table",
+            Code::UnknownColumn => "unknown_column",
+            Code::WrongType => "wrong_type",
+            Code::Forbidden => "forbidden",
+            Code::Constraint => "constraint",
+            Code::Transaction => "transaction",
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! A single-node sync service that speaks the client protocol of PowerSync.
