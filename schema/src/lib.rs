@@ -9,6 +9,7 @@
 mod client;
 mod column;
 mod postgres;
+mod row;
 mod table;
 mod tables;
 mod timestamp;
@@ -17,6 +18,7 @@ pub mod upload;
 pub use client::client_schema;
 pub use column::{Column, ColumnKind, ColumnType};
 pub use postgres::PostgresColumn;
+pub use row::{Row, TableRow};
 pub use table::Table;
 pub use tables::{List, Rejection, TABLES, Todo};
 pub use timestamp::Timestamp;

@@ -60,7 +60,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Todo;
+    use crate::{TableRow, Todo};
 
     fn todos_in_postgres() -> Vec<PostgresColumn> {
         let column = |name: &str, data_type: &str| PostgresColumn {

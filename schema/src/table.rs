@@ -43,9 +43,14 @@ macro_rules! table {
             $( $(#[$column_doc])* #[serde(with = "crate::column::cell")] pub $column: $Type, )+
         }
 
-        impl $Row {
-            /// The table these rows are in.
-            pub const TABLE: $crate::Table = $crate::Table {
+        impl $crate::Row for $Row {
+            fn id(&self) -> &str {
+                &self.id
+            }
+        }
+
+        impl $crate::TableRow for $Row {
+            const TABLE: &'static $crate::Table = &$crate::Table {
                 name: $name,
                 columns: &[ $( $crate::Column::of::<$Type>(stringify!($column)), )+ ],
             };

@@ -1,7 +1,7 @@
 //! The tables of this app. To add one: write it here, write its migration, add it to the sync config.
 
-use crate::Timestamp;
 use crate::table::{Table, table};
+use crate::{TableRow, Timestamp};
 
 table! {
     /// A list of todos, owned by the user who made it.
@@ -51,4 +51,4 @@ table! {
 }
 
 /// Every synced table.
-pub const TABLES: &[&Table] = &[&List::TABLE, &Todo::TABLE, &Rejection::TABLE];
+pub const TABLES: &[&Table] = &[List::TABLE, Todo::TABLE, Rejection::TABLE];
