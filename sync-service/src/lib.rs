@@ -1,1 +1,3 @@
-//! A single-node sync service that speaks the client protocol of PowerSync.
+//! x
+mod streams;
+pub use streams::compile;
