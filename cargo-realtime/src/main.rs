@@ -1,2 +1,58 @@
-//! `cargo realtime`.
-fn main() {}
+//! `cargo realtime`: the tools of the generator and the local stack.
+//!
+//! Start reading at [`cli`] (the commands), then [`commands`] (one file each) and [`stack`] (what they work on).
+
+mod cli;
+mod commands;
+mod executable;
+mod output;
+mod progress;
+mod stack;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use cli::{Cli, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command = Cli::parse_from(arguments()).command;
+    let wants_json = command.wants_json();
+    match run(command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", chain(&error));
+            if wants_json {
+                println!("{}", serde_json::json!({ "error": chain(&error) }));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Up(output) => commands::up::run(output).await,
+        Command::Down(output) => commands::down::run(output).await,
+        Command::Status(output) => commands::status::run(output).await,
+        Command::SyncService { config } => commands::sync_service::run(&config).await,
+    }
+}
+
+/// What we were called with. Cargo calls its subcommands with their own name as the first argument.
+fn arguments() -> impl Iterator<Item = OsString> {
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|argument| argument == "realtime") {
+        arguments.remove(1);
+    }
+    arguments.into_iter()
+}
+
+/// An error with what led to it, the outermost first.
+fn chain(error: &anyhow::Error) -> String {
+    let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+    causes.join("\n  because: ")
+}

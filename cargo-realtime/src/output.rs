@@ -1,0 +1,23 @@
+//! What a command prints to stdout: text for people, JSON for machines.
+
+use anyhow::Result;
+use serde::Serialize;
+
+/// How a command's result is printed.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Output {
+    /// Print the result as one JSON document on stdout; progress still goes to stderr
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Output {
+    /// Prints a result.
+    pub fn print(self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        match self.json {
+            true => println!("{}", serde_json::to_string_pretty(result)?),
+            false => println!("{}", text()),
+        }
+        Ok(())
+    }
+}

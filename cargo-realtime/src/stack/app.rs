@@ -1,0 +1,89 @@
+//! Apps and what connects them to a database: the seven variables in their environment.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::database::{create_database, database_sync_enable, name_for};
+use super::state::App;
+use super::{Stack, env_file};
+
+/// Makes sure that the app in `root` has a database of its own with a sync service, both running, and the variables
+/// that say where they are, in `env_file` (its `.env` if `None`).
+pub async fn ensure_connected(stack: &mut Stack, root: &Path, env_file: Option<&Path>) -> Result<()> {
+    let app = register(stack, root, env_file)?;
+    let database_id = match &app.database_id {
+        Some(id) => id.clone(),
+        None => create_database(stack, &app.id).await?,
+    };
+    database_sync_enable(stack, &database_id).await?;
+    connect_app_to_database(stack, &app.id, &database_id)?;
+    Ok(())
+}
+
+/// Writes the app's environment: where its database and its sync service are, and their secrets. Every other line of the
+/// file stays. Gives whether anything has changed, in which case a running app must be started again.
+pub fn connect_app_to_database(stack: &mut Stack, app_id: &str, database_id: &str) -> Result<bool> {
+    let variables = variables(stack, database_id)?;
+    let app = stack
+        .state
+        .apps
+        .iter_mut()
+        .find(|app| app.id == app_id)
+        .with_context(|| format!("There is no app with the id {app_id:?}."))?;
+    if !app.path.is_dir() {
+        // The folder was deleted or moved away: its database stays, there is nothing to write to.
+        return Ok(false);
+    }
+    let changed = env_file::set(&app.env_file, &variables)?;
+    if changed {
+        stack.progress.line(format!(
+            "✓ Wrote {}; an app that is running must be started again to see it",
+            app.env_file.display()
+        ));
+    }
+    if app.database_id.as_deref() != Some(database_id) {
+        app.database_id = Some(database_id.to_owned());
+        stack.save()?;
+    }
+    Ok(changed)
+}
+
+/// The environment of an app that uses this database.
+pub fn variables(stack: &Stack, database_id: &str) -> Result<Vec<(&'static str, String)>> {
+    let database = stack.state.database(database_id)?;
+    let sync = database.sync.as_ref().with_context(|| {
+        format!("The database {database_id} has no sync service yet. Enable it with database_sync_enable.")
+    })?;
+    let database_url = stack.state.cluster()?.url(&database.name);
+    Ok(vec![
+        ("VITE_POWERSYNC_URL", sync.url()),
+        ("VITE_POWERSYNC_TOKEN_ENDPOINT", "/api/powersync/token".to_owned()),
+        ("VITE_DATABASE_URL", database_url.clone()),
+        ("DIRECT_DATABASE_URL", database_url),
+        ("POWERSYNC_SIGNING_KEY", sync.signing_key.clone()),
+        ("POWERSYNC_API_TOKEN", sync.api_token.clone()),
+        ("POWERSYNC_URL", sync.url()),
+    ])
+}
+
+/// Notes the app in `root`, under an id that no other app has.
+fn register(stack: &mut Stack, root: &Path, env_file: Option<&Path>) -> Result<App> {
+    if let Some(app) = stack.state.apps.iter().find(|app| app.path == root) {
+        return Ok(app.clone());
+    }
+    let name = name_for(&root.file_name().unwrap_or_default().to_string_lossy());
+    let is_taken = |id: &str| {
+        stack.state.apps.iter().any(|app| app.id == id)
+            || stack.state.databases.iter().any(|database| database.name == id)
+    };
+    let id = std::iter::once(name.clone())
+        .chain((2..).map(|number| format!("{name}-{number}")))
+        .find(|id| !is_taken(id))
+        .unwrap_or(name);
+    let env_file = env_file.map_or_else(|| root.join(".env"), PathBuf::from);
+    let app = App { id, path: root.to_owned(), env_file, database_id: None };
+    stack.state.apps.push(app.clone());
+    stack.save()?;
+    Ok(app)
+}

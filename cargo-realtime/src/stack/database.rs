@@ -1,0 +1,135 @@
+//! Databases of the cluster, and sync for them: the tools `create_database` and `database_sync_enable`, as far as they
+//! are local.
+
+use anyhow::{Context, Result, bail};
+use sqlx::{Connection, Executor, PgConnection};
+
+use super::state::{Database, Sync};
+use super::{Stack, port, secret, sync_service};
+
+/// Makes a database called `name`, unless there is one; gives its id.
+pub async fn create_database(stack: &mut Stack, name: &str) -> Result<String> {
+    check_name(name)?;
+    ensure_exists(stack, name).await?;
+    if !stack.state.databases.iter().any(|database| database.name == name) {
+        let database = Database { id: name.to_owned(), name: name.to_owned(), sync: None };
+        stack.state.databases.push(database);
+        stack.save()?;
+    }
+    Ok(name.to_owned())
+}
+
+/// Gives a database its sync service, and starts it if it does not run.
+pub async fn database_sync_enable(stack: &mut Stack, database_id: &str) -> Result<()> {
+    let database = stack.state.database(database_id)?;
+    if database.sync.is_none() {
+        let taken: Vec<u16> = stack.sync_ports();
+        let sync = Sync {
+            port: port::choose(&stack.home, port::SYNC, &taken)?,
+            signing_key: secret::signing_key()?,
+            api_token: secret::token()?,
+            executable: None,
+        };
+        stack.set_sync(database_id, sync)?;
+    }
+    sync_service::ensure_running(stack, database_id).await
+}
+
+/// Makes the database in Postgres if it is not there.
+pub(super) async fn ensure_exists(stack: &Stack, name: &str) -> Result<()> {
+    let mut admin = PgConnection::connect(&stack.state.cluster()?.url("postgres")).await?;
+    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(name)
+        .fetch_one(&mut admin)
+        .await?;
+    if !exists {
+        // A name cannot be a parameter here; `check_name` has let through nothing that needs escaping.
+        admin
+            .execute(format!(r#"CREATE DATABASE "{name}" OWNER realtime"#).as_str())
+            .await
+            .with_context(|| format!("Cannot make the database {name}"))?;
+    }
+    Ok(admin.close().await?)
+}
+
+impl Stack {
+    /// The ports that sync services of this stack have, running or not.
+    pub(super) fn sync_ports(&self) -> Vec<u16> {
+        self.state.databases.iter().filter_map(|database| Some(database.sync.as_ref()?.port)).collect()
+    }
+
+    /// Notes what is now true of a database's sync service.
+    pub(super) fn set_sync(&mut self, database_id: &str, sync: Sync) -> Result<()> {
+        self.state.database(database_id)?;
+        for database in self.state.databases.iter_mut().filter(|database| database.id == database_id) {
+            database.sync = Some(sync.clone());
+        }
+        self.save()
+    }
+}
+
+/// What a folder called `folder` names its database: its letters and digits, with dashes between.
+pub fn name_for(folder: &str) -> String {
+    let mut name = String::new();
+    for letter in folder.to_lowercase().chars() {
+        match letter {
+            'a'..='z' | '0'..='9' | '_' => name.push(letter),
+            _ if name.is_empty() || name.ends_with('-') => {}
+            _ => name.push('-'),
+        }
+    }
+    name.truncate(LONGEST - 4);
+    match name.trim_end_matches('-') {
+        "" => "app".to_owned(),
+        name if name.starts_with(|first: char| first.is_ascii_lowercase()) => name.to_owned(),
+        name => format!("app-{name}"),
+    }
+}
+
+/// Names longer than this are cut by Postgres; ours stay well below, for the roles and slots named after them.
+const LONGEST: usize = 48;
+
+fn check_name(name: &str) -> Result<()> {
+    let letters = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
+    if !letters || name.len() > LONGEST || !name.starts_with(|first: char| first.is_ascii_lowercase()) {
+        bail!(
+            "{name:?} cannot name a database. Use at most {LONGEST} lower-case letters, digits, `-` and `_`, and begin \
+             with a letter: for example {:?}.",
+            name_for(name)
+        );
+    }
+    if ["postgres", "template0", "template1"].contains(&name) {
+        bail!("{name:?} is one of Postgres' own databases. Choose another name.");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_folder_gives_a_name_that_is_accepted() {
+        for (folder, name) in [
+            ("my-app", "my-app"),
+            ("My App (2)", "my-app-2"),
+            ("über", "ber"),
+            ("42", "app-42"),
+            ("", "app"),
+            ("--x--", "x"),
+            ("日本", "app"),
+        ] {
+            assert_eq!(name_for(folder), name, "{folder}");
+            check_name(&name_for(folder)).unwrap();
+        }
+        check_name(&name_for(&"x".repeat(300))).unwrap();
+        check_name(&name_for(&"9".repeat(300))).unwrap();
+    }
+
+    #[test]
+    fn other_names_are_refused_with_one_that_works() {
+        let refused = |name| check_name(name).unwrap_err().to_string();
+        insta::assert_snapshot!(refused("My DB"), @"");
+        insta::assert_snapshot!(refused("postgres"), @"");
+    }
+}

@@ -1,0 +1,101 @@
+//! The local stack: one private Postgres cluster, one sync service per database, and the apps connected to them.
+//!
+//! A command that changes something takes the [`Stack`] by [`Stack::open`], which locks it, and calls the functions
+//! here; each can be repeated without harm. `state.json` says what is wanted ([`state`]); what runs is read from the
+//! machine ([`process`]); [`report`] is both side by side.
+
+pub mod app;
+pub mod database;
+mod env_file;
+pub mod home;
+mod os_user;
+mod port;
+pub mod postgres;
+pub mod postgres_binaries;
+mod private_file;
+mod process;
+pub mod report;
+mod secret;
+pub mod state;
+pub mod sync_service;
+
+use std::fs::File;
+
+use anyhow::Result;
+use home::Home;
+use postgres_binaries::Binaries;
+use state::State;
+
+use crate::progress::Progress;
+
+/// The local stack, held by the one command that may change it.
+pub struct Stack {
+    home: Home,
+    state: State,
+    progress: Progress,
+    /// Known once they were needed.
+    binaries: Option<Binaries>,
+    /// Dropped with us, which lets the next command in.
+    _lock: File,
+}
+
+impl Stack {
+    /// Locks the stack in `home`, which is made if need be.
+    pub async fn open(mut home: Home, progress: Progress) -> Result<Self> {
+        home.create()?;
+        let lock = state::lock(&home, &progress).await?;
+        let state = State::read(&home)?;
+        Ok(Self { home, state, progress, binaries: None, _lock: lock })
+    }
+
+    /// Its folder.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Starts everything that is wanted and does not run, and puts right what depends on it.
+    pub async fn up(&mut self) -> Result<()> {
+        postgres::ensure_running(self).await?;
+        for database in self.state.databases.clone() {
+            database::ensure_exists(self, &database.name).await?;
+            if database.sync.is_some() {
+                database::database_sync_enable(self, &database.id).await?;
+            }
+        }
+        for app in self.state.apps.clone() {
+            if let Some(database_id) = &app.database_id {
+                app::connect_app_to_database(self, &app.id, database_id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops everything, dependants first; gives what was stopped.
+    pub async fn down(&mut self) -> Result<Vec<Stopped>> {
+        let mut stopped = Vec::new();
+        for database in &self.state.databases {
+            if let Some(pid) = sync_service::stop(&self.home, &database.id).await? {
+                stopped.push(Stopped { what: format!("sync service of {}", database.name), pid });
+            }
+        }
+        if let Some(cluster) = &self.state.postgres
+            && let Some(pid) = postgres::stop(cluster).await?
+        {
+            stopped.push(Stopped { what: "Postgres".to_owned(), pid });
+        }
+        Ok(stopped)
+    }
+
+    fn save(&self) -> Result<()> {
+        self.state.write(&self.home)
+    }
+}
+
+/// A process that `down` has stopped.
+#[derive(Debug, serde::Serialize)]
+pub struct Stopped {
+    /// What it was.
+    pub what: String,
+    /// Its former pid.
+    pub pid: u32,
+}

@@ -1,0 +1,172 @@
+//! What `up` and `status` print: what the stack should run, beside what does run.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::home::Home;
+use super::state::State;
+use super::{postgres, sync_service};
+
+/// The stack as it is. Its JSON holds passwords; [`Report::text`] does not.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The stack's folder.
+    pub home: PathBuf,
+    /// The cluster.
+    pub postgres: PostgresReport,
+    /// In the order in which they were made.
+    pub databases: Vec<DatabaseReport>,
+    /// In the order in which they were first connected.
+    pub apps: Vec<AppReport>,
+}
+
+/// The cluster. Fields are null while there is none.
+#[derive(Debug, Serialize)]
+pub struct PostgresReport {
+    /// Whether it runs.
+    pub running: bool,
+    /// Of its first process.
+    pub pid: Option<u32>,
+    /// On 127.0.0.1.
+    pub port: Option<u16>,
+    /// Where the role `realtime` can make databases and roles.
+    pub database_url: Option<String>,
+    /// Its log file.
+    pub log: Option<PathBuf>,
+}
+
+/// A database.
+#[derive(Debug, Serialize)]
+pub struct DatabaseReport {
+    /// What other commands refer to it by.
+    pub id: String,
+    /// Its name in Postgres.
+    pub name: String,
+    /// Where the role `realtime`, its owner, finds it.
+    pub database_url: Option<String>,
+    /// Null until sync is enabled.
+    pub sync: Option<SyncReport>,
+}
+
+/// A database's sync service.
+#[derive(Debug, Serialize)]
+pub struct SyncReport {
+    /// Whether it runs.
+    pub running: bool,
+    /// Of its process.
+    pub pid: Option<u32>,
+    /// For clients and the admin API.
+    pub url: String,
+    /// Its log file.
+    pub log: PathBuf,
+}
+
+/// A connected app.
+#[derive(Debug, Serialize)]
+pub struct AppReport {
+    /// What other commands refer to it by.
+    pub id: String,
+    /// Its root.
+    pub path: PathBuf,
+    /// The file with its variables.
+    pub env_file: PathBuf,
+    /// The database it uses.
+    pub database_id: Option<String>,
+}
+
+impl Report {
+    /// Looks at the stack in `home`, and changes nothing.
+    pub fn of(home: &Home) -> Result<Self> {
+        let state = State::read(home)?;
+        Ok(Self {
+            home: home.dir().to_owned(),
+            postgres: postgres_report(&state),
+            databases: databases(home, &state),
+            apps: state
+                .apps
+                .into_iter()
+                .map(|app| AppReport {
+                    id: app.id,
+                    path: app.path,
+                    env_file: app.env_file,
+                    database_id: app.database_id,
+                })
+                .collect(),
+        })
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut rows = vec![self.postgres.row()];
+        rows.extend(self.databases.iter().map(DatabaseReport::row));
+        for app in self.apps.iter().filter(|app| app.path.is_dir()) {
+            let database = app.database_id.as_deref().unwrap_or("no database yet");
+            rows.push([app.id.clone(), "app".to_owned(), format!("{database}, {}", app.env_file.display())]);
+        }
+        let widths =
+            [0, 1].map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+        let line = |[name, state, what]: &[String; 3]| {
+            format!("{name:<first$}  {state:<second$}  {what}\n", first = widths[0], second = widths[1])
+        };
+        let mut text: String = rows.iter().map(line).collect();
+        text.push_str(&format!("Logs and state: {}", self.home.display()));
+        text
+    }
+}
+
+impl PostgresReport {
+    fn row(&self) -> [String; 3] {
+        let what = match (self.pid, self.port) {
+            (Some(pid), Some(port)) => format!("127.0.0.1:{port}, pid {pid}"),
+            (_, Some(_)) => "`cargo realtime up` starts it".to_owned(),
+            _ => "not made yet: `cargo realtime up` makes and starts it".to_owned(),
+        };
+        ["Postgres".to_owned(), word(self.running), what]
+    }
+}
+
+impl DatabaseReport {
+    fn row(&self) -> [String; 3] {
+        let (state, what) = match &self.sync {
+            Some(SyncReport { pid: Some(pid), url, .. }) => (word(true), format!("{url}, pid {pid}")),
+            Some(_) => (word(false), "`cargo realtime up` starts its sync service".to_owned()),
+            None => ("no sync".to_owned(), String::new()),
+        };
+        [format!("Sync of {}", self.id), state, what]
+    }
+}
+
+fn word(running: bool) -> String {
+    if running { "running" } else { "stopped" }.to_owned()
+}
+
+fn postgres_report(state: &State) -> PostgresReport {
+    let cluster = state.postgres.as_ref();
+    let pid = cluster.and_then(postgres::pid);
+    PostgresReport {
+        running: pid.is_some(),
+        pid,
+        port: cluster.map(|cluster| cluster.port),
+        database_url: cluster.map(|cluster| cluster.url("postgres")),
+        log: cluster.map(|cluster| cluster.log()),
+    }
+}
+
+fn databases(home: &Home, state: &State) -> Vec<DatabaseReport> {
+    let sync_report = |id: &str, sync: &super::state::Sync| {
+        let pid = sync_service::pid(home, id);
+        SyncReport { running: pid.is_some(), pid, url: sync.url(), log: home.sync_log(id) }
+    };
+    state
+        .databases
+        .iter()
+        .map(|database| DatabaseReport {
+            id: database.id.clone(),
+            name: database.name.clone(),
+            database_url: state.postgres.as_ref().map(|cluster| cluster.url(&database.name)),
+            sync: database.sync.as_ref().map(|sync| sync_report(&database.id, sync)),
+        })
+        .collect()
+}

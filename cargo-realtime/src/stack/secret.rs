@@ -1,0 +1,54 @@
+//! Secrets of the stack.
+
+use anyhow::{Result, anyhow};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// 192 random bits, in letters that need no escaping in URLs, SQL and `.env` files.
+pub fn token() -> Result<String> {
+    Ok(URL_SAFE_NO_PAD.encode(random::<24>()?))
+}
+
+/// A new Ed25519 private key: PKCS#8 DER in base64, what a PEM file holds between its armour lines.
+pub fn signing_key() -> Result<String> {
+    // Without the public half, which PKCS#8 allows and not every reader does.
+    let der = KeypairBytes { secret_key: random()?, public_key: None }.to_pkcs8_der()?;
+    Ok(STANDARD.encode(der.as_bytes()))
+}
+
+/// The public half of a signing key, as a JWKS that verifies what it has signed. The key's id is its RFC 7638
+/// thumbprint.
+pub fn jwks(signing_key: &str) -> Result<Value> {
+    let key = SigningKey::from_pkcs8_der(&STANDARD.decode(signing_key)?)?;
+    let x = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
+    let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+    let kid = URL_SAFE_NO_PAD.encode(Sha256::digest(members));
+    Ok(
+        json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": kid, "x": x }] }),
+    )
+}
+
+fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow!("The system gives no random bytes: {error}"))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of RFC 8037, appendix A: its key, and the thumbprint it gives for it.
+    #[test]
+    fn the_key_id_is_the_thumbprint_of_the_rfc() {
+        let secret = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
+        let key = SigningKey::from_bytes(&secret.try_into().unwrap());
+        let jwks = jwks(&STANDARD.encode(key.to_pkcs8_der().unwrap().as_bytes())).unwrap();
+        assert_eq!(jwks["keys"][0]["x"], "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        assert_eq!(jwks["keys"][0]["kid"], "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+}
