@@ -1,29 +1,37 @@
 //! What people see: the pages, and [`store::Store`], the port through which they read and write.
 
-use leptos::prelude::*;
-use serde::{Deserialize, Serialize};
+mod components;
+mod pages;
+pub mod queries;
+mod session;
+pub mod store;
 
-/// What the server tells the browser about its user and its sync service, with every page.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Session {
-    /// The signed-in user's id, the `sub` of sync tokens.
-    pub user_id: String,
-    /// The sync service's URL, from `VITE_POWERSYNC_URL`.
-    pub powersync_url: String,
-    /// Where sync tokens come from, from `VITE_POWERSYNC_TOKEN_ENDPOINT`.
-    pub token_endpoint: String,
-}
+use components::{Notices, SyncStatus};
+use leptos::prelude::*;
+use leptos_meta::{Title, provide_meta_context};
+use leptos_router::components::{A, Route, Router, Routes};
+use leptos_router::path;
+use pages::{ListPage, ListsPage, NotFoundPage};
+pub use session::Session;
+use store::WriteFailure;
 
 /// The document around [`App`]. The server calls it with a [`Session`] in context.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let session = use_context::<Session>().map(|session| session.to_json());
     view! {
         <!DOCTYPE html>
         <html lang="en">
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <meta name="description" content="Lists and todos that work offline and sync in real time." />
+                <meta name=Session::META_NAME content=session />
+                <link rel="stylesheet" id="leptos" href="/pkg/app.css" />
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <AutoReload options=options.clone() />
                 <HydrationScripts options />
+                <leptos_meta::MetaTags />
             </head>
             <body>
                 <App />
@@ -32,8 +40,27 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
 }
 
-/// The app.
+/// The app. It expects a [`Session`] and, in a browser, a [`store::SharedStore`] in context.
 #[component]
 pub fn App() -> impl IntoView {
-    view! { <main>"Hello"</main> }
+    provide_meta_context();
+    provide_context(WriteFailure(RwSignal::new(None)));
+    view! {
+        <Title formatter=|title: String| if title.is_empty() { "Realtime".to_owned() } else { format!("{title} · Realtime") } />
+        <Router>
+            <header class="bar">
+                <A href="/" attr:class="brand">
+                    "Realtime"
+                </A>
+                <SyncStatus />
+            </header>
+            <Notices />
+            <main>
+                <Routes fallback=NotFoundPage>
+                    <Route path=path!("/") view=ListsPage />
+                    <Route path=path!("/lists/:id") view=ListPage />
+                </Routes>
+            </main>
+        </Router>
+    }
 }

@@ -1,0 +1,11 @@
+//! Parts that more than one page shows.
+
+mod loading;
+mod name_form;
+mod notices;
+mod sync_status;
+
+pub use loading::Loading;
+pub use name_form::NameForm;
+pub use notices::Notices;
+pub use sync_status::SyncStatus;

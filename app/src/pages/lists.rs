@@ -1,0 +1,84 @@
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::components::A;
+use schema::List;
+
+use crate::components::{Loading, NameForm};
+use crate::queries::{self, ListSummary};
+use crate::store::{LiveRow, Statement, use_query, use_writer};
+
+/// All lists: make, rename, delete one.
+#[component]
+pub fn ListsPage() -> impl IntoView {
+    let lists = use_query(queries::lists);
+    let writer = use_writer();
+    let add = move |name| {
+        let list = List { id: writer.new_id(), owner_id: writer.user_id(), name, created_at: writer.now() };
+        writer.write_transaction(vec![Statement::insert(&list)]);
+    };
+    view! {
+        <Title text="Lists" />
+        <h1>"Lists"</h1>
+        <NameForm label="New list" button="Add list" on_submit=add />
+        <Loading load=lists.load />
+        <ul class="rows" aria-label="Lists">
+            <For each=move || lists.rows.get() key=|list| list.id.clone() let:list>
+                <ListItem list />
+            </For>
+        </ul>
+        <Show when=move || lists.is_empty()>
+            <p class="empty">"No lists yet. Add the first one above."</p>
+        </Show>
+    }
+}
+
+#[component]
+fn ListItem(list: LiveRow<ListSummary>) -> impl IntoView {
+    let writer = use_writer();
+    let name = list.column(|list| list.name.clone());
+    let progress = list.column(|list| (list.done, list.todos));
+    let renaming = RwSignal::new(false);
+    let id = StoredValue::new(list.id);
+    let rename = move |name: String| {
+        let rename = Statement::new("UPDATE lists SET name = $1 WHERE id = $2");
+        writer.write_transaction(vec![rename.bind(name).bind(id.get_value())]);
+    };
+    // The todos go first, so that no watcher and no server ever sees a todo without its list.
+    let delete = move |_| {
+        let todos = Statement::new("DELETE FROM todos WHERE list_id = $1").bind(id.get_value());
+        let list = Statement::new("DELETE FROM lists WHERE id = $1").bind(id.get_value());
+        writer.write_transaction(vec![todos, list]);
+    };
+    let row = move || {
+        view! {
+            <A href=format!("/lists/{}", id.get_value())>{name}</A>
+            <span class="progress">{move || progress_text(progress.get())}</span>
+            <button type="button" class="quiet" aria-label=move || format!("Rename {}", name.get()) on:click=move |_| renaming.set(true)>
+                "Rename"
+            </button>
+            <button type="button" class="quiet danger" aria-label=move || format!("Delete {}", name.get()) on:click=delete>
+                "Delete"
+            </button>
+        }
+    };
+    view! {
+        <li>
+            <Show when=move || renaming.get() fallback=row>
+                <NameForm
+                    label="List name"
+                    button="Save"
+                    initial=name.get_untracked()
+                    on_submit=rename
+                    on_leave=move |()| renaming.set(false)
+                />
+            </Show>
+        </li>
+    }
+}
+
+fn progress_text((done, todos): (i64, i64)) -> String {
+    match todos {
+        0 => "empty".to_owned(),
+        todos => format!("{done} of {todos} done"),
+    }
+}

@@ -1,0 +1,9 @@
+//! One file a page.
+
+mod list;
+mod lists;
+mod not_found;
+
+pub use list::ListPage;
+pub use lists::ListsPage;
+pub use not_found::NotFoundPage;

@@ -1,0 +1,18 @@
+//! How far the local database and the server agree.
+
+/// The state of syncing, for people to see.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Status {
+    /// Whether the local database is open. Until then nothing can be read or written.
+    pub open: bool,
+    /// Whether the sync stream is up.
+    pub connected: bool,
+    /// Whether the local database has ever held everything the user may read.
+    pub has_synced: bool,
+    /// Changes in the upload queue.
+    pub waiting: usize,
+    /// Why the last upload failed, while it is being tried again.
+    pub upload_error: Option<String>,
+    /// Why the local database could not be opened. Resetting it is the way out.
+    pub open_error: Option<String>,
+}

@@ -1,0 +1,36 @@
+//! The way out when the local database is stuck.
+
+use app::store::StoreError;
+use futures::FutureExt;
+use futures::future::{LocalBoxFuture, Shared};
+use leptos::prelude::window;
+use wasm_bindgen_futures::JsFuture;
+
+use crate::database::{self, Database};
+
+/// Deletes the local data of a user and loads the page again, which downloads it anew. A database that does not
+/// open is deleted from outside.
+pub async fn reset(opening: Shared<LocalBoxFuture<'static, Result<Database, StoreError>>>, user_id: String) {
+    let cleared = match opening.now_or_never() {
+        Some(Ok(database)) => database.sdk().disconnect_and_clear().await.map(drop),
+        Some(Err(_)) | None => delete_files(&user_id).await,
+    };
+    if let Err(error) = cleared {
+        leptos::logging::warn!("The local data could not be deleted: {error:?}");
+    }
+    let _ = window().location().reload();
+}
+
+async fn delete_files(user_id: &str) -> Result<(), wasm_bindgen::JsValue> {
+    let file = database::file_name(user_id);
+    if let Ok(Some(indexed)) = window().indexed_db() {
+        indexed.delete_database(&file)?;
+    }
+    let folder: web_sys::FileSystemDirectoryHandle =
+        JsFuture::from(window().navigator().storage().get_directory()).await?.into();
+    for suffix in ["", "-journal", "-wal"] {
+        // Not each of them exists.
+        let _ = JsFuture::from(folder.remove_entry(&format!("{file}{suffix}"))).await;
+    }
+    Ok(())
+}

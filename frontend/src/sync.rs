@@ -1,0 +1,68 @@
+//! Syncing while the page is open, and what people see of it.
+
+use std::rc::Rc;
+
+use app::Session;
+use app::store::{Deliver, Statement, Status, StoreError};
+use futures::{FutureExt, select_biased};
+use gloo_timers::future::TimeoutFuture;
+use js_sys::Array;
+use leptos::prelude::*;
+
+use crate::connector::{connector, sync_options};
+use crate::database::Database;
+use crate::sdk::SyncStatus;
+use crate::store::{Inner, follow};
+
+/// How long opening may take before people are told that it is stuck, which happens where another tab holds the
+/// browser's files and does not let go.
+const OPEN_TIMEOUT_MS: u32 = 20_000;
+
+/// Connects the database as soon as it is open, and keeps the status up to date for as long as the page lives.
+pub async fn sync(inner: Rc<Inner>, session: Session) {
+    let status = inner.status;
+    if let Err(error) = opened_in_time(&inner).await {
+        status.update(|status| status.open_error = Some(error.0));
+    }
+    // Late is better than never: when the other tab lets go, this one goes on.
+    let Ok(database) = inner.database.clone().await else { return };
+    status.update(|status| (status.open, status.open_error) = (true, None));
+    let _following = database.on_status(move |sync| status.update(|status| show(status, &sync)));
+    let (connector, options) = (connector(session, database.clone()), sync_options());
+    futures::join!(connect(&database, &connector, &options), count_waiting(&database, status));
+}
+
+async fn opened_in_time(inner: &Inner) -> Result<(), StoreError> {
+    select_biased! {
+        opened = inner.database.clone().fuse() => opened.map(|_database| ()),
+        () = TimeoutFuture::new(OPEN_TIMEOUT_MS).fuse() => Err(StoreError(
+            "The local database does not open. Close the app's other tabs, or reset the local data.".to_owned(),
+        )),
+    }
+}
+
+async fn connect(database: &Database, connector: &js_sys::Object, options: &js_sys::Object) {
+    if let Err(error) = database.sdk().connect(connector, options).await {
+        leptos::logging::warn!("Syncing did not start: {error:?}");
+    }
+}
+
+fn show(status: &mut Status, sync: &SyncStatus) {
+    status.connected = sync.connected();
+    status.has_synced = sync.has_synced().unwrap_or(false);
+    status.upload_error = sync.upload_error().map(|error| error.message().into());
+}
+
+/// Keeps the number of changes in the upload queue, the SDK's table `ps_crud`, in the status.
+async fn count_waiting(database: &Database, status: RwSignal<Status>) {
+    let deliver: Deliver = Box::new(move |rows| {
+        let counted = rows.ok().and_then(|rows| serde_json::from_str::<[(usize,); 1]>(rows).ok());
+        if let Some([(waiting,)]) = counted
+            && status.with_untracked(|status| status.waiting != waiting)
+        {
+            status.update(|status| status.waiting = waiting);
+        }
+    });
+    let queue = Array::of1(&"ps_crud".into());
+    follow(database, &queue, &Statement::new("SELECT COUNT(*) FROM ps_crud"), deliver).await;
+}
