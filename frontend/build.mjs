@@ -1,15 +1,18 @@
-// Puts the PowerSync web SDK where the browser can load it, in public/powersync/: the SDK itself as one module, and
-// beside it the worker and the SQLite builds that it loads by itself.
+// Puts into public/ what the browser loads besides the app's own wasm: in powersync/ the PowerSync web SDK as one
+// module with its worker and SQLite builds beside it, and sw.js, the service worker.
 import { build } from "esbuild";
-import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const out = "public/powersync";
 const worker = dirname(fileURLToPath(import.meta.resolve("@powersync/web/bundled_worker")));
+const { version } = JSON.parse(await readFile(join(worker, "../../package.json"), "utf8"));
 
 // Encryption and the WebSocket transport are not used, and source maps of minified code help nobody.
 const unused = /\.map$|^mc-|^websockets-/;
+// A device needs one of the two SQLite builds. The one for browsers without private files is not stored in advance.
+const rare = /async|IDBBatch|Memory|AccessHandle|WriteAhead|websockets/;
 
 await rm(out, { recursive: true, force: true });
 await mkdir(join(out, "assets"), { recursive: true });
@@ -21,15 +24,24 @@ for (const folder of ["", "assets"]) {
   }
 }
 
+const shared = { bundle: true, minify: true, target: "es2022", logLevel: "warning" };
 await build({
+  ...shared,
   entryPoints: { sdk: "@powersync/web" },
   outdir: out,
-  bundle: true,
-  minify: true,
   format: "esm",
-  target: "es2022",
-  // The unused transport then stays out of the module that every visitor downloads.
+  // What is imported only on demand then stays out of the module that every visitor downloads.
   splitting: true,
   external: ["@journeyapps/wa-sqlite/*"],
-  logLevel: "warning",
+});
+
+const files = (await readdir(out, { recursive: true, withFileTypes: true }))
+  .filter((entry) => entry.isFile() && !rare.test(entry.name))
+  .map((entry) => ({ url: `/${join(entry.parentPath, entry.name).slice("public/".length)}`, revision: version }));
+await build({
+  ...shared,
+  entryPoints: { sw: "frontend/service-worker.js" },
+  outdir: "public",
+  format: "iife",
+  define: { SDK_FILES: JSON.stringify(files), "process.env.NODE_ENV": '"production"' },
 });

@@ -6,6 +6,7 @@
 mod connector;
 mod database;
 mod javascript;
+mod offline;
 mod reset;
 mod sdk;
 mod store;
@@ -33,6 +34,7 @@ pub fn hydrate() {
         provide_context(session);
         view! { <App /> }
     });
+    leptos::task::spawn_local(offline::prepare());
     if let Some(html) = document().document_element() {
         let _ = html.set_attribute("data-hydrated", "");
     }

@@ -1,0 +1,45 @@
+//! The service worker, which lets the app start without a network.
+
+use futures::future::join_all;
+use js_sys::Array;
+use leptos::prelude::window;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::PerformanceResourceTiming;
+
+/// One page of every route. Without a network the service worker serves them for all pages of their route.
+const PAGES: [&str; 2] = ["/", "/lists/offline"];
+
+/// Registers the service worker and lets it store what an offline start needs.
+pub async fn prepare() {
+    if let Err(error) = try_prepare().await {
+        // The app works without; only a start without a network does not.
+        leptos::logging::warn!("The app cannot be stored for offline use: {error:?}");
+    }
+}
+
+async fn try_prepare() -> Result<(), JsValue> {
+    let workers = window().navigator().service_worker();
+    let first_visit = workers.controller().is_none();
+    JsFuture::from(workers.register("/sw.js")).await?;
+    JsFuture::from(workers.ready()?).await?;
+    let mut urls: Vec<String> = PAGES.map(str::to_owned).to_vec();
+    if first_visit {
+        // What this page loaded before there was a service worker went past it.
+        urls.extend(loaded_resources());
+    }
+    join_all(urls.iter().map(|url| JsFuture::from(window().fetch_with_str(url)))).await;
+    Ok(())
+}
+
+fn loaded_resources() -> Vec<String> {
+    let entries = window()
+        .performance()
+        .map_or_else(Array::new, |performance| performance.get_entries_by_type("resource"));
+    let origin = window().location().origin().unwrap_or_default();
+    entries
+        .iter()
+        .map(|entry| entry.unchecked_into::<PerformanceResourceTiming>().name())
+        .filter(|url| url.strip_prefix(&origin).is_some_and(|path| !path.starts_with("/api/")))
+        .collect()
+}
