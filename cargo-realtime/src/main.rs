@@ -5,9 +5,11 @@
 mod cli;
 mod commands;
 mod executable;
+mod foreground;
 mod output;
 mod progress;
 mod stack;
+mod toolchain;
 mod workspace;
 
 use std::ffi::OsString;
@@ -22,7 +24,7 @@ async fn main() -> ExitCode {
     let command = Cli::parse_from(arguments()).command;
     let wants_json = command.wants_json();
     match run(command).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", chain(&error));
             if wants_json {
@@ -33,13 +35,17 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Result<()> {
+async fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Doctor(output) => return commands::doctor::run(output).await,
+        Command::Dev => commands::dev::run().await,
+        Command::Test => commands::test::run().await,
         Command::Up(output) => commands::up::run(output).await,
         Command::Down(output) => commands::down::run(output).await,
         Command::Status(output) => commands::status::run(output).await,
         Command::SyncService { config } => commands::sync_service::run(&config).await,
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What we were called with. Cargo calls its subcommands with their own name as the first argument.

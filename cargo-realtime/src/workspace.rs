@@ -12,6 +12,8 @@ use toml::Table;
 pub struct Workspace {
     /// Its folder.
     pub root: PathBuf,
+    /// What the files that a browser loads are called.
+    pub output_name: String,
     /// The package that runs in the browser.
     pub frontend: String,
     site_addr: Option<String>,
@@ -54,6 +56,7 @@ impl Workspace {
         let text = |key: &str| leptos.get(key).and_then(|value| value.as_str()).map(str::to_owned);
         Some(Self {
             root: root.canonicalize().ok()?,
+            output_name: text("output-name").or_else(|| text("name")).unwrap_or_else(|| "app".to_owned()),
             frontend: text("lib-package").unwrap_or_else(|| "frontend".to_owned()),
             site_addr: text("site-addr"),
             reload_port: leptos.get("reload-port").and_then(toml::Value::as_integer),

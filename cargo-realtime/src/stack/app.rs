@@ -9,8 +9,9 @@ use super::state::App;
 use super::{Stack, env_file};
 
 /// Makes sure that the app in `root` has a database of its own with a sync service, both running, and the variables
-/// that say where they are, in `env_file` (its `.env` if `None`).
-pub async fn ensure_connected(stack: &mut Stack, root: &Path, env_file: Option<&Path>) -> Result<()> {
+/// that say where they are, in `env_file` (its `.env` if `None`; once connected, an app keeps its file). Gives the
+/// database's id.
+pub async fn ensure_connected(stack: &mut Stack, root: &Path, env_file: Option<&Path>) -> Result<String> {
     let app = register(stack, root, env_file)?;
     let database_id = match &app.database_id {
         Some(id) => id.clone(),
@@ -18,7 +19,7 @@ pub async fn ensure_connected(stack: &mut Stack, root: &Path, env_file: Option<&
     };
     database_sync_enable(stack, &database_id).await?;
     connect_app_to_database(stack, &app.id, &database_id)?;
-    Ok(())
+    Ok(database_id)
 }
 
 /// Writes the app's environment: where its database and its sync service are, and their secrets. Every other line of the
@@ -38,7 +39,7 @@ pub fn connect_app_to_database(stack: &mut Stack, app_id: &str, database_id: &st
     let changed = env_file::set(&app.env_file, &variables)?;
     if changed {
         stack.progress.line(format!(
-            "✓ Wrote {}; an app that is running must be started again to see it",
+            "✓ Wrote {}; if the app is running, start it again",
             app.env_file.display()
         ));
     }

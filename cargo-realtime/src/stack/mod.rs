@@ -19,9 +19,9 @@ mod secret;
 pub mod state;
 pub mod sync_service;
 
-use std::fs::File;
+use std::fs::{self, File};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use home::Home;
 use postgres_binaries::Binaries;
 use state::State;
@@ -84,6 +84,21 @@ impl Stack {
             stopped.push(Stopped { what: "Postgres".to_owned(), pid });
         }
         Ok(stopped)
+    }
+
+    /// Stops everything and deletes it, data included.
+    pub async fn destroy(mut self) -> Result<()> {
+        self.down().await?;
+        let cluster = self.state.postgres.as_ref().and_then(|cluster| cluster.dir.parent());
+        for dir in cluster.into_iter().chain([self.home.dir()]).filter(|dir| dir.exists()) {
+            fs::remove_dir_all(dir).with_context(|| format!("Cannot delete {}", dir.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Where the role `realtime` can make databases and roles.
+    pub fn admin_url(&self) -> Result<String> {
+        Ok(self.state.cluster()?.url("postgres"))
     }
 
     fn save(&self) -> Result<()> {
