@@ -1,2 +1,31 @@
-//! The server.
-fn main() {}
+//! Starts the server.
+
+use std::{
+    io::{IsTerminal, stderr},
+    process::ExitCode,
+};
+
+use server::{Application, Config, Environment};
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colors = stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colors).with_writer(stderr).init();
+    match start().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start() -> anyhow::Result<()> {
+    let environment = Environment::load()?;
+    let leptos_options = server::site::options()?;
+    let application = Application::build(Config { environment, leptos_options }).await?;
+    tracing::info!("serving http://{}", application.address());
+    application.run(server::shutdown::signal()).await
+}

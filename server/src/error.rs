@@ -1,0 +1,101 @@
+//! What a request that cannot be answered is told.
+
+use axum::{
+    Json,
+    extract::rejection::JsonRejection,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+/// Why a request is not answered. The body is always `{"error": "a sentence"}`.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// 401: there is no session, or its user does not exist any more.
+    #[error("You are not signed in: open the app's page, which starts a session.")]
+    Unauthenticated,
+    /// 404: the API has no such path.
+    #[error("The API has no such path.")]
+    NoSuchPath,
+    /// 400, 413 or 415: the request is not one that the app would send.
+    #[error("{1}")]
+    BadRequest(StatusCode, String),
+    /// 503: something is away that will be back; the same request will succeed later.
+    #[error("The database cannot be reached at the moment: try again.")]
+    Unavailable,
+    /// 500: a fault of the server.
+    #[error("Something went wrong on the server.")]
+    Internal,
+}
+
+/// The result of a request handler.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Error::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Error::NoSuchPath => StatusCode::NOT_FOUND,
+            Error::BadRequest(status, _) => status,
+            Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        (status, Json(json!({ "error": self.to_string() }))).into_response()
+    }
+}
+
+impl From<JsonRejection> for Error {
+    fn from(rejection: JsonRejection) -> Error {
+        let status = match rejection.status() {
+            // Axum tells JSON of the wrong shape from text that is not JSON. To a client both are malformed.
+            StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+            status => status,
+        };
+        Error::BadRequest(status, rejection.body_text())
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Error {
+        if will_heal(&error) {
+            tracing::warn!("Postgres cannot be reached: {error}");
+            Error::Unavailable
+        } else {
+            tracing::error!("Postgres refused a statement: {error}");
+            Error::Internal
+        }
+    }
+}
+
+impl From<tower_sessions::session::Error> for Error {
+    fn from(error: tower_sessions::session::Error) -> Error {
+        match error {
+            tower_sessions::session::Error::Store(tower_sessions::session_store::Error::Backend(cause)) => {
+                tracing::warn!("the session cannot be loaded: {cause}");
+                Error::Unavailable
+            }
+            error => {
+                tracing::error!("the session cannot be read: {error}");
+                Error::Internal
+            }
+        }
+    }
+}
+
+/// Whether the same statement may well succeed later: Postgres is away, starting, full or busy.
+pub(crate) fn will_heal(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // Connection exceptions, transaction rollbacks, insufficient resources, lock not available, operator
+        // intervention.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            ["08", "40", "53", "55P03", "57"].iter().any(|healing| code.starts_with(healing))
+        }),
+        _ => false,
+    }
+}

@@ -1,0 +1,30 @@
+//! What is deleted once nobody needs it.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tower_sessions::ExpiredDeletion;
+use tower_sessions_sqlx_store::PostgresStore;
+
+use crate::session;
+
+/// Deletes old uploads and expired sessions, now and once a day.
+pub(crate) fn spawn(pool: PgPool) -> anyhow::Result<()> {
+    let sessions = session::store(pool.clone())?;
+    tokio::spawn(async move {
+        let mut daily = tokio::time::interval(Duration::from_secs(24 * 60 * 60));
+        loop {
+            daily.tick().await;
+            if let Err(error) = delete(&pool, &sessions).await {
+                tracing::warn!("old uploads and sessions cannot be deleted, tomorrow again: {error}");
+            }
+        }
+    });
+    Ok(())
+}
+
+async fn delete(pool: &PgPool, sessions: &PostgresStore) -> anyhow::Result<()> {
+    sqlx::query("DELETE FROM uploads WHERE received_at < now() - interval '7 days'").execute(pool).await?;
+    sessions.delete_expired().await?;
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! The app's server: pages, guest accounts, sync tokens and uploads.
+//!
+//! [`Application::build`] does everything that must have happened before the first request: it binds the port, runs the
+//! migrations, checks that Postgres and the schema crate agree, and deploys the sync config.
+
+mod database;
+/// The environment variables.
+pub mod environment;
+mod error;
+mod housekeeping;
+mod migrations;
+mod routes;
+mod schema_check;
+mod session;
+/// When and how the server stops.
+pub mod shutdown;
+/// Where the built site is.
+pub mod site;
+mod sync_config;
+mod token;
+mod upload;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context;
+use axum::{Router, extract::FromRef};
+pub use environment::Environment;
+use leptos::config::LeptosOptions;
+use sqlx::PgPool;
+use sync_config::SyncService;
+use token::TokenSigner;
+use tokio::net::TcpListener;
+
+/// What the server is started with.
+#[derive(Debug)]
+pub struct Config {
+    /// What it is connected to.
+    pub environment: Environment,
+    /// Where the built site is, and at which address to serve it. Port 0 takes any free port.
+    pub leptos_options: LeptosOptions,
+}
+
+/// The server, ready to run.
+#[derive(Debug)]
+pub struct Application {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+}
+
+impl Application {
+    /// Prepares everything; an error is a sentence for the person who started the server.
+    pub async fn build(config: Config) -> anyhow::Result<Application> {
+        let Config { environment, leptos_options } = config;
+        let address = leptos_options.site_addr;
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("The server cannot listen on {address}. Stop what does, or set LEPTOS_SITE_ADDR to another address")
+        })?;
+        let address = listener.local_addr()?;
+
+        database::wait(&environment.direct_database).await?;
+        let pool = database::pool(&environment.direct_database);
+        migrations::run(&pool).await?;
+        schema_check::run(&pool).await?;
+        let sync_service = SyncService::new(&environment.powersync_url, &environment.powersync_api_token)?;
+        sync_config::keep_deployed(sync_service).await?;
+        housekeeping::spawn(pool.clone())?;
+
+        let database = environment.direct_database.get_database().unwrap_or_default().to_owned();
+        let state = AppState::new(environment, leptos_options, pool)?;
+        let router = routes::router(state, &database)?;
+        Ok(Application { listener, address, router })
+    }
+
+    /// Where it listens; with the real port where the configured one is 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` resolves and the open requests have ended, or a few seconds have passed.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+        let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serve = axum::serve(self.listener, self.router).with_graceful_shutdown(async move {
+            shutdown.await;
+            drop(stopping);
+        });
+        let out_of_patience = async {
+            // An error is all that ever comes: it says that the server has been told to stop.
+            let _ = stopped.await;
+            tokio::time::sleep(shutdown::GRACE).await;
+        };
+        tokio::select! {
+            result = serve => result.context("The server has stopped serving"),
+            () = out_of_patience => Ok(()),
+        }
+    }
+}
+
+/// What request handlers share.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    leptos_options: LeptosOptions,
+    pool: PgPool,
+    token_signer: Arc<TokenSigner>,
+    powersync_url: String,
+    token_endpoint: String,
+}
+
+impl AppState {
+    fn new(
+        environment: Environment,
+        leptos_options: LeptosOptions,
+        pool: PgPool,
+    ) -> anyhow::Result<AppState> {
+        let powersync_url = environment.powersync_browser_url;
+        Ok(AppState {
+            leptos_options,
+            pool,
+            token_signer: Arc::new(TokenSigner::new(&environment.signing_key, powersync_url.clone())?),
+            powersync_url,
+            token_endpoint: environment.token_endpoint,
+        })
+    }
+
+    /// What a page tells the browser about its user.
+    fn page_session(&self, user_id: String) -> app::Session {
+        app::Session {
+            user_id,
+            powersync_url: self.powersync_url.clone(),
+            token_endpoint: self.token_endpoint.clone(),
+        }
+    }
+}
+
+impl FromRef<AppState> for LeptosOptions {
+    fn from_ref(state: &AppState) -> LeptosOptions {
+        state.leptos_options.clone()
+    }
+}

@@ -1,0 +1,97 @@
+//! Which path is answered by what.
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
+};
+use leptos::prelude::{provide_context, use_context};
+use leptos_axum::LeptosRoutes;
+use tower_http::{
+    compression::CompressionLayer,
+    services::ServeDir,
+    set_header::SetResponseHeaderLayer,
+    trace::{DefaultMakeSpan, DefaultOnFailure, DefaultOnResponse, TraceLayer},
+};
+use tracing::Level;
+
+use crate::{AppState, error::Error, session, token, upload};
+
+/// A page names its user, so no cache between here and the browser may keep it.
+const PRIVATE: &str = "private, no-cache";
+
+/// All routes. `database` is the database's name, which goes into that of the session cookie.
+pub(crate) fn router(state: AppState, database: &str) -> anyhow::Result<Router> {
+    let sessions = session::layer(session::store(state.pool.clone())?, database);
+    Ok(Router::new()
+        .merge(pages(&state))
+        .fallback_service(files(&state))
+        .merge(api())
+        .layer(sessions)
+        .layer(middleware::from_fn(session::secure_cookies))
+        .route("/health", get(|| async { "ok" }))
+        .layer(CompressionLayer::new())
+        .layer(header_unless_set(header::CACHE_CONTROL, "no-cache"))
+        .layer(header_unless_set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header_unless_set(header::REFERRER_POLICY, "same-origin"))
+        .layer(header_unless_set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(DefaultMakeSpan::new().level(Level::INFO))
+                .on_request(())
+                .on_response(DefaultOnResponse::new().level(Level::DEBUG))
+                .on_failure(DefaultOnFailure::new().level(Level::WARN)),
+        )
+        .with_state(state))
+}
+
+fn api() -> Router<AppState> {
+    Router::new()
+        .route("/api/powersync/token", get(token::get))
+        .route("/api/sync", post(upload::post).layer(upload::body_limit()))
+        .route("/api/{*path}", any(|| async { Error::NoSuchPath }))
+}
+
+fn pages(state: &AppState) -> Router<AppState> {
+    let options = state.leptos_options.clone();
+    let paths = leptos_axum::generate_route_list(app::App);
+    Router::new()
+        .leptos_routes_with_context(state, paths, page_context, move || app::shell(options.clone()))
+        .layer(middleware::from_fn_with_state(state.clone(), session::guest))
+        .layer(header_unless_set(header::CACHE_CONTROL, PRIVATE))
+}
+
+/// Files of the built site; whatever is not there is answered by a page that says so.
+fn files(state: &AppState) -> ServeDir<axum::routing::MethodRouter> {
+    let not_found = get(page_not_found)
+        .layer(middleware::from_fn_with_state(state.clone(), session::visitor))
+        .with_state(state.clone());
+    ServeDir::new(&*state.leptos_options.site_root)
+        .append_index_html_on_directories(false)
+        .precompressed_br()
+        .precompressed_gzip()
+        .fallback(not_found)
+}
+
+async fn page_not_found(State(state): State<AppState>, request: Request) -> Response {
+    let options = state.leptos_options;
+    let page =
+        leptos_axum::render_app_to_stream_with_context(page_context, move || app::shell(options.clone()));
+    (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, PRIVATE)], page(request).await).into_response()
+}
+
+/// Hands the page what the session middleware has found out about its user.
+fn page_context() {
+    if let Some(session) =
+        use_context::<Parts>().and_then(|parts| parts.extensions.get::<app::Session>().cloned())
+    {
+        provide_context(session);
+    }
+}
+
+fn header_unless_set(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}

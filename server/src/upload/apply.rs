@@ -1,0 +1,170 @@
+//! One client transaction becomes one Postgres transaction: all of it, or none.
+
+use std::time::Duration;
+
+use schema::upload::{Change, Outcome, Transaction, Verdict};
+use sqlx::{Connection, PgConnection, PgPool};
+
+use super::{
+    Client,
+    change::CheckedChange,
+    conflict,
+    rejection::{self, Culprit, Rejected},
+    replay::{self, Delivery},
+};
+use crate::error::{Error, Result};
+
+/// How often a transaction is tried that runs into others.
+const ATTEMPTS: u32 = 5;
+
+/// Applies a client transaction and returns a verdict for each of its changes.
+pub(super) async fn transaction(
+    pool: &PgPool,
+    client: &Client,
+    transaction: &Transaction,
+) -> Result<Vec<Verdict>> {
+    let Some(last) = transaction.changes.last() else { return Ok(Vec::new()) };
+    let digest = replay::digest(transaction).map_err(|_| Error::Internal)?;
+    let mut attempt = 1;
+    let culprit = loop {
+        match once(pool, client, transaction, last.op_id, &digest).await {
+            Err(error) if attempt < ATTEMPTS && collided(&error) => {
+                tokio::time::sleep(Duration::from_millis(10) * attempt).await;
+                attempt += 1;
+            }
+            result => break result?,
+        }
+    };
+    Ok(match culprit {
+        Some(culprit) => rejection::verdicts(transaction, &culprit),
+        None => {
+            let applied = |change: &Change| Verdict { op_id: change.op_id, outcome: Outcome::Applied };
+            transaction.changes.iter().map(applied).collect()
+        }
+    })
+}
+
+/// A serialization failure or a deadlock: Postgres chose this transaction to give way to another.
+fn collided(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(code.as_deref(), Some("40001" | "40P01"))
+}
+
+/// The one Postgres transaction. The note that makes a repetition harmless, the changes and the notice of a rejection
+/// are committed together or not at all.
+async fn once(
+    pool: &PgPool,
+    client: &Client,
+    transaction: &Transaction,
+    op_id: i64,
+    digest: &[u8],
+) -> sqlx::Result<Option<Culprit>> {
+    let mut outer = pool.begin().await?;
+    if let Delivery::Repeated(culprit) = replay::note(&mut outer, client, op_id, digest).await? {
+        return Ok(culprit);
+    }
+    let culprit = changes(&mut outer, &client.user_id, &transaction.changes).await?;
+    if let Some(culprit) = &culprit {
+        let change = &transaction.changes[culprit.index];
+        rejection::notify(&mut outer, &client.user_id, change, &culprit.rejected).await?;
+        replay::note_rejected(&mut outer, client, op_id, culprit).await?;
+    }
+    outer.commit().await?;
+    Ok(culprit)
+}
+
+/// Applies all changes under the user's rights, or none, and then names the one that is to blame.
+async fn changes(
+    connection: &mut PgConnection,
+    user_id: &str,
+    changes: &[Change],
+) -> sqlx::Result<Option<Culprit>> {
+    let mut savepoint = connection.begin().await?;
+    let Err((index, obstacle)) = each(&mut savepoint, user_id, changes).await else {
+        savepoint.commit().await?;
+        return Ok(None);
+    };
+    savepoint.rollback().await?;
+    let rejected = match obstacle {
+        Obstacle::Rejected(rejected) => rejected,
+        Obstacle::Postgres(error) => {
+            Rejected::from_postgres(connection, &changes[index].table, &error).await?.ok_or(error)?
+        }
+        Obstacle::Fault(error) => return Err(error),
+    };
+    Ok(Some(Culprit { index, rejected }))
+}
+
+/// Why a change cannot be applied.
+enum Obstacle {
+    /// It is not to be taken.
+    Rejected(Rejected),
+    /// Postgres did not take it.
+    Postgres(sqlx::Error),
+    /// It is not the change's fault.
+    Fault(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Obstacle {
+    fn from(error: sqlx::Error) -> Obstacle {
+        Obstacle::Fault(error)
+    }
+}
+
+async fn each(
+    connection: &mut PgConnection,
+    user_id: &str,
+    changes: &[Change],
+) -> std::result::Result<(), (usize, Obstacle)> {
+    act_as(connection, "app_user", user_id).await.map_err(|error| (0, Obstacle::Fault(error)))?;
+    for (index, change) in changes.iter().enumerate() {
+        one(connection, user_id, change).await.map_err(|obstacle| (index, obstacle))?;
+    }
+    // A constraint that a migration has made DEFERRABLE would otherwise fail at COMMIT, too late for a verdict. Which
+    // change breaks it is not known then; the last one stands for all.
+    let last = changes.len() - 1;
+    let deferred = sqlx::query("SET CONSTRAINTS ALL IMMEDIATE").execute(connection).await;
+    deferred.map(|_| ()).map_err(|error| (last, Obstacle::Postgres(error)))
+}
+
+async fn one(
+    connection: &mut PgConnection,
+    user_id: &str,
+    change: &Change,
+) -> std::result::Result<(), Obstacle> {
+    let change = CheckedChange::parse(change).map_err(Obstacle::Rejected)?;
+    let written = conflict::write(connection, &change).await.map_err(Obstacle::Postgres)?;
+    if written == 0 && exists(connection, user_id, &change).await? {
+        return Err(Obstacle::Rejected(Rejected::forbidden(connection, change.table.name).await?));
+    }
+    Ok(())
+}
+
+/// Whether the row that was not written is there all the same, but not for this user.
+///
+/// So a user who knows a row's id can find out that it exists, and nothing else; to insert a row with that id would tell
+/// as much. In exchange, whoever has lost access to a row learns that later edits of it were not taken.
+async fn exists(
+    connection: &mut PgConnection,
+    user_id: &str,
+    change: &CheckedChange<'_>,
+) -> sqlx::Result<bool> {
+    act_as(connection, "none", user_id).await?;
+    let exists =
+        sqlx::query_scalar(&format!("SELECT EXISTS (SELECT FROM {} WHERE id = $1)", change.table.name))
+            .bind(change.id)
+            .fetch_one(&mut *connection)
+            .await?;
+    act_as(connection, "app_user", user_id).await?;
+    Ok(exists)
+}
+
+/// Takes on a role until the transaction ends; `none` is the server's own.
+async fn act_as(connection: &mut PgConnection, role: &str, user_id: &str) -> sqlx::Result<()> {
+    sqlx::query("SELECT set_config('role', $1, true), set_config('app.user_id', $2, true)")
+        .bind(role)
+        .bind(user_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

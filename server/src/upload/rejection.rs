@@ -1,0 +1,138 @@
+//! Changes that are not taken: why, and the notice that tells their user.
+
+use schema::upload::{Change, Code, Outcome, Transaction, Verdict};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, postgres::PgDatabaseError};
+
+/// Why a change is not taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Rejected {
+    pub(super) code: Code,
+    /// A sentence for the user.
+    pub(super) reason: String,
+}
+
+impl Rejected {
+    pub(super) fn new(code: Code, reason: String) -> Rejected {
+        Rejected { code, reason }
+    }
+
+    /// Reads why Postgres did not take a change to `table`; `None` where the change is not to blame.
+    ///
+    /// The words come from the migrations, where a constraint or a policy has them as its comment. So `connection` must
+    /// be able to run statements, which a transaction in which one has failed is not.
+    pub(super) async fn from_postgres(
+        connection: &mut PgConnection,
+        table: &str,
+        error: &sqlx::Error,
+    ) -> sqlx::Result<Option<Rejected>> {
+        let sqlx::Error::Database(error) = error else { return Ok(None) };
+        let error = error.downcast_ref::<PgDatabaseError>();
+        let (code, reason) = match error.code() {
+            // Insufficient privilege: a missing grant or a policy.
+            "42501" => return Rejected::forbidden(connection, table).await.map(Some),
+            // Raised by a trigger or a function of the app, whose message is meant to be read.
+            "P0001" => (Code::Constraint, error.message().to_owned()),
+            state => match &state[..2] {
+                // Integrity constraint violation.
+                "23" => (Code::Constraint, constraint_reason(connection, error).await?),
+                // Data exception, such as a time out of range.
+                "22" => {
+                    (Code::WrongType, format!("The database does not take this value: {}.", error.message()))
+                }
+                // Program limit exceeded, such as a text too long for an index.
+                "54" => (Code::Constraint, format!("The database does not take this: {}.", error.message())),
+                _ => return Ok(None),
+            },
+        };
+        Ok(Some(Rejected::new(code, reason)))
+    }
+
+    /// The user has no right to make the change to this row of `table`.
+    pub(super) async fn forbidden(connection: &mut PgConnection, table: &str) -> sqlx::Result<Rejected> {
+        let comment: Option<String> = sqlx::query_scalar(
+            "SELECT obj_description(oid, 'pg_policy') FROM pg_policy
+             WHERE polrelid = to_regclass('public.' || $1) ORDER BY polname LIMIT 1",
+        )
+        .bind(table)
+        .fetch_optional(connection)
+        .await?
+        .flatten();
+        let reason = comment.unwrap_or_else(|| "You have no right to make this change.".to_owned());
+        Ok(Rejected::new(Code::Forbidden, reason))
+    }
+}
+
+async fn constraint_reason(connection: &mut PgConnection, error: &PgDatabaseError) -> sqlx::Result<String> {
+    let table = error.table().unwrap_or("the table");
+    let Some(constraint) = error.constraint() else {
+        return Ok(match error.column() {
+            Some(column) => format!("{table}.{column} must have a value."),
+            None => format!("The database does not take this: {}.", error.message()),
+        });
+    };
+    let comment: Option<String> = sqlx::query_scalar(
+        "SELECT obj_description(oid, 'pg_constraint') FROM pg_constraint
+         WHERE conname = $1 AND conrelid = to_regclass('public.' || $2)",
+    )
+    .bind(constraint)
+    .bind(table)
+    .fetch_optional(connection)
+    .await?
+    .flatten();
+    Ok(match (comment, error.column()) {
+        (Some(comment), _) => comment,
+        (None, Some(column)) => format!("{table}.{column} must have a value."),
+        (None, None) => format!("The rule {constraint} of {table} does not hold with this change."),
+    })
+}
+
+/// Verdicts for a transaction that failed because of the change `culprit`, an index into its changes.
+pub(super) fn verdicts(transaction: &Transaction, culprit: &Culprit) -> Vec<Verdict> {
+    let sibling = Rejected::new(
+        Code::Transaction,
+        "Another change that was made together with this one was not taken.".to_owned(),
+    );
+    let verdict = |(index, change): (usize, &Change)| {
+        let Rejected { code, reason } =
+            if index == culprit.index { culprit.rejected.clone() } else { sibling.clone() };
+        Verdict { op_id: change.op_id, outcome: Outcome::Rejected { code, reason } }
+    };
+    transaction.changes.iter().enumerate().map(verdict).collect()
+}
+
+/// The change that made its transaction fail.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Culprit {
+    /// Its place among the transaction's changes.
+    pub(super) index: usize,
+    /// Why it is not taken.
+    pub(super) rejected: Rejected,
+}
+
+/// Tells the user in `rejections`, which is synced to every browser of theirs. Its siblings get no notice of their own.
+pub(super) async fn notify(
+    connection: &mut PgConnection,
+    user_id: &str,
+    change: &Change,
+    rejected: &Rejected,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO rejections (user_id, table_name, row_id, operation, code, reason)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(user_id)
+    .bind(storable(&change.table))
+    .bind(storable(&change.id))
+    .bind(change.op.as_str())
+    .bind(rejected.code.as_str())
+    .bind(storable(&rejected.reason))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What a browser sent may hold what Postgres cannot store, or be very long; the notice must be written all the same.
+fn storable(text: &str) -> String {
+    text.chars().filter(|letter| *letter != '\0').take(500).collect()
+}
