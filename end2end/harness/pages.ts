@@ -1,0 +1,71 @@
+import { expect, type Locator, type Page } from "@playwright/test";
+
+// What a person sees and does on the app's pages, by role and accessible name.
+
+/** What the app says about syncing. */
+export function syncStatus(page: Page): Locator {
+  return page.getByRole("status", { name: "Sync", exact: true });
+}
+
+/** Returns when nothing waits to be sent or downloaded. */
+export async function synced(page: Page) {
+  await expect(syncStatus(page)).toHaveText("Synced");
+}
+
+/** The notices of what went wrong. */
+export function notices(page: Page): Locator {
+  return page.getByRole("region", { name: "Notices" }).getByRole("alert");
+}
+
+/** The lists on the first page. */
+export function lists(page: Page): Locator {
+  return page.getByRole("list", { name: "Lists" }).getByRole("listitem");
+}
+
+/** The list with this name, on the first page. */
+export function list(page: Page, name: string): Locator {
+  return lists(page).filter({ has: page.getByRole("link", { name, exact: true }) });
+}
+
+export async function addList(page: Page, name: string) {
+  await page.getByRole("textbox", { name: "New list" }).fill(name);
+  await page.getByRole("button", { name: "Add list" }).click();
+}
+
+export async function renameList(page: Page, name: string, newName: string) {
+  await page.getByRole("button", { name: `Rename ${name}`, exact: true }).click();
+  await page.getByRole("textbox", { name: "List name" }).fill(newName);
+  await page.getByRole("button", { name: "Save" }).click();
+}
+
+/** Goes from the first page to a list's own, by its link. */
+export async function openList(page: Page, name: string) {
+  await page.getByRole("link", { name, exact: true }).click();
+  await expect(page.getByRole("heading", { name, exact: true })).toBeVisible();
+}
+
+/** The todos on a list's page. */
+export function todos(page: Page): Locator {
+  return page.getByRole("list", { name: "Todos" }).getByRole("checkbox");
+}
+
+/** The todo with this title, on a list's page. */
+export function todo(page: Page, title: string): Locator {
+  return page.getByRole("list", { name: "Todos" }).getByRole("checkbox", { name: title, exact: true });
+}
+
+export async function addTodo(page: Page, title: string) {
+  await page.getByRole("textbox", { name: "New todo" }).fill(title);
+  await page.getByRole("button", { name: "Add todo" }).click();
+}
+
+export async function editTodo(page: Page, title: string, newTitle: string) {
+  await page.getByRole("button", { name: `Edit ${title}`, exact: true }).click();
+  await page.getByRole("textbox", { name: "Todo", exact: true }).fill(newTitle);
+  await page.getByRole("button", { name: "Save" }).click();
+}
+
+/** Deletes a list or a todo. */
+export async function remove(page: Page, name: string) {
+  await page.getByRole("button", { name: `Delete ${name}`, exact: true }).click();
+}

@@ -1,0 +1,39 @@
+import { live } from "../harness/device.ts";
+import { openFloor } from "../harness/floor.ts";
+import { measure } from "../harness/latency.ts";
+import { addList, openList, synced } from "../harness/pages.ts";
+import { expect, test } from "../harness/test.ts";
+
+// How fast is told, not judged: that depends on the machine. `npm run latency` makes enough writes for the figures.
+test("how long a write takes to be seen, in the app and with nothing but the SDK", async ({ app, browser, stack }, { project }) => {
+  const writes = Number(project.metadata.writes ?? 10);
+  // Without the tests' proxy, which would be in the figures.
+  const one = await browser.newContext({ baseURL: app.url });
+  await one.request.get("/");
+  const other = await browser.newContext({ baseURL: app.url, storageState: await one.storageState() });
+
+  const appPages = [await one.newPage(), await other.newPage()] as const;
+  for (const page of appPages) {
+    await page.goto("/");
+    await live(page);
+  }
+  await addList(appPages[0], "Latency");
+  for (const page of appPages) await openList(page, "Latency");
+  for (const page of appPages) await synced(page);
+  const measuredApp = await measure(...appPages, writes);
+  for (const page of appPages) await page.close();
+
+  const list = crypto.randomUUID();
+  const floorPages = [await openFloor(one, stack, list), await openFloor(other, stack, list)] as const;
+  const floor = await measure(...floorPages, writes);
+  for (const context of [one, other]) await context.close();
+
+  const ratio = (of: "own" | "other", quantile: "p50" | "p95") =>
+    Math.round((measuredApp[of][quantile] / floor[of][quantile]) * 100) / 100;
+  const ratios = {
+    own: { p50: ratio("own", "p50"), p95: ratio("own", "p95") },
+    other: { p50: ratio("other", "p50"), p95: ratio("other", "p95") },
+  };
+  console.log(JSON.stringify({ writes, milliseconds: { app: measuredApp, floor }, ratios }));
+  for (const { own, other } of [measuredApp, floor]) expect(own.p50 > 0 && other.p50 > 0).toBe(true);
+});
