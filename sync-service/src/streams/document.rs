@@ -90,7 +90,9 @@ impl StreamDocument {
         for sql in self.query.iter().chain(&self.queries) {
             let offset = sql.defined.span().byte_offset().and_then(|o| usize::try_from(o).ok()).unwrap_or(0);
             let place = Place { text, offset, query: &sql.value };
-            if let Err(query::Refused { line, column, reason }) = query::compile(&sql.value, &mut stream, streams) {
+            if let Err(query::Refused { line, column, reason }) =
+                query::compile(&sql.value, &mut stream, streams)
+            {
                 let (line, column) = place.locate(line, column);
                 refusals.push(Refusal { stream: Some(name.to_owned()), line, column, reason });
             }
@@ -104,7 +106,11 @@ impl StreamDocument {
             found.push(refusal(Some(name), priority.defined, "a priority is 0, 1, 2 or 3"));
         }
         if let Some(with) = &self.with {
-            found.push(refusal(Some(name), with.defined, "`with` is not supported: write the subquery into the query"));
+            found.push(refusal(
+                Some(name),
+                with.defined,
+                "`with` is not supported: write the subquery into the query",
+            ));
         }
         if self.query.is_some() != self.queries.is_empty() {
             let at = self.query.as_ref().map_or(Location::UNKNOWN, |query| query.defined);

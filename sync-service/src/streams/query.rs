@@ -1,14 +1,16 @@
 //! One query of a stream: `SELECT … FROM table WHERE …`.
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, ObjectName,
-    Query, Select, SelectItem, SetExpr, Spanned, TableFactor, UnaryOperator, Value,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
+    ObjectName, Query, Select, SelectItem, SetExpr, Spanned, TableFactor, UnaryOperator, Value,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token};
 
-use super::{Keys, Lookup, LookupUse, Output, RequestValue, Rows, Source, Stream, Streams, TableName, Values, Variant};
+use super::{
+    Keys, Lookup, LookupUse, Output, RequestValue, Rows, Source, Stream, Streams, TableName, Values, Variant,
+};
 
 /// Adds the query's variants to its stream, and their sources and lookups to the config.
 pub(super) fn compile(sql: &str, stream: &mut Stream, streams: &mut Streams) -> Result<(), Refused> {
@@ -82,7 +84,10 @@ struct Scope<'a> {
 impl<'a> Scope<'a> {
     fn of(query: &'a Query) -> Result<Self, Refused> {
         let SetExpr::Select(select) = query.body.as_ref() else {
-            return refuse(query.span(), "only a plain SELECT is supported here, no UNION, VALUES or the like");
+            return refuse(
+                query.span(),
+                "only a plain SELECT is supported here, no UNION, VALUES or the like",
+            );
         };
         let (table, alias) = from(select)?;
         let scope = Self { select, table, alias };
@@ -103,13 +108,18 @@ impl<'a> Scope<'a> {
             (select.having.is_some(), "HAVING"),
         ] {
             if present {
-                return refuse(select.span(), format!("{clause} is not supported: a stream syncs whole rows"));
+                return refuse(
+                    select.span(),
+                    format!("{clause} is not supported: a stream syncs whole rows"),
+                );
             }
         }
         let projection: Vec<_> = select.projection.iter().map(ToString::to_string).collect();
         let condition = select.selection.as_ref().map(|s| format!(" WHERE {s}")).unwrap_or_default();
         let from: Vec<_> = select.from.iter().map(ToString::to_string).collect();
-        if query.to_string() != format!("SELECT {} FROM {}{condition}", projection.join(", "), from.join(", ")) {
+        if query.to_string()
+            != format!("SELECT {} FROM {}{condition}", projection.join(", "), from.join(", "))
+        {
             return refuse(select.span(), "only SELECT, FROM and WHERE are supported");
         }
         Ok(())
@@ -117,13 +127,17 @@ impl<'a> Scope<'a> {
 
     /// The select list of a stream's query.
     fn outputs(&self) -> Result<Vec<Output>, Refused> {
-        let columns = self.select.projection.iter().map(|item| self.output(item)).collect::<Result<Vec<_>, _>>()?;
+        let columns =
+            self.select.projection.iter().map(|item| self.output(item)).collect::<Result<Vec<_>, _>>()?;
         let has_id = |output: &Output| match output {
             Output::All => true,
             Output::Column { column, name } => column == "id" && name == "id",
         };
         if !columns.iter().any(has_id) {
-            return refuse(self.select.span(), "the select list needs the column `id`, by which the client knows the row");
+            return refuse(
+                self.select.span(),
+                "the select list needs the column `id`, by which the client knows the row",
+            );
         }
         Ok(columns)
     }
@@ -139,7 +153,10 @@ impl<'a> Scope<'a> {
             _ => return refuse(item.span(), format!("`{item}` is not supported in a select list")),
         };
         let Some(column) = self.column(expr)? else {
-            return refuse(expr.span(), format!("`{expr}` is not supported in a select list: name a column or `*`"));
+            return refuse(
+                expr.span(),
+                format!("`{expr}` is not supported in a select list: name a column or `*`"),
+            );
         };
         let name = name.unwrap_or_else(|| column.clone());
         Ok(Output::Column { column, name })
@@ -165,16 +182,26 @@ impl<'a> Scope<'a> {
                 let right = self.alternatives(right, streams)?;
                 let left = self.alternatives(left, streams)?;
                 if left.len() * right.len() > MAX_ALTERNATIVES {
-                    return refuse(expr.span(), format!("more than {MAX_ALTERNATIVES} alternatives after resolving OR"));
+                    return refuse(
+                        expr.span(),
+                        format!("more than {MAX_ALTERNATIVES} alternatives after resolving OR"),
+                    );
                 }
                 left.iter().flat_map(|l| right.iter().map(move |r| [l.as_slice(), r].concat())).collect()
             }
-            Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => vec![vec![self.equality(expr, left, right)?]],
-            Expr::InSubquery { expr, subquery, negated: false } => vec![vec![self.membership(expr, subquery, streams)?]],
+            Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
+                vec![vec![self.equality(expr, left, right)?]]
+            }
+            Expr::InSubquery { expr, subquery, negated: false } => {
+                vec![vec![self.membership(expr, subquery, streams)?]]
+            }
             _ => return refuse(expr.span(), format!("`{expr}` is not supported in WHERE: {SUBSET}")),
         };
         if found.len() > MAX_ALTERNATIVES {
-            return refuse(expr.span(), format!("more than {MAX_ALTERNATIVES} alternatives after resolving OR"));
+            return refuse(
+                expr.span(),
+                format!("more than {MAX_ALTERNATIVES} alternatives after resolving OR"),
+            );
         }
         Ok(found)
     }
@@ -183,7 +210,12 @@ impl<'a> Scope<'a> {
         let (column, other) = match (self.column(left)?, self.column(right)?) {
             (Some(column), None) => (column, right),
             (None, Some(column)) => (column, left),
-            _ => return refuse(whole.span(), format!("`{whole}` has to compare one column with one value: {SUBSET}")),
+            _ => {
+                return refuse(
+                    whole.span(),
+                    format!("`{whole}` has to compare one column with one value: {SUBSET}"),
+                );
+            }
         };
         if let Some(text) = literal(other)? {
             return Ok(Term::Literal(column, text));
@@ -298,7 +330,9 @@ fn literal(expr: &Expr) -> Result<Option<String>, Refused> {
     match expr {
         Expr::Nested(inner) => literal(inner),
         Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match expr.as_ref() {
-            Expr::Value(value) if matches!(value.value, Value::Number(..)) => Ok(Some(format!("-{}", value.value))),
+            Expr::Value(value) if matches!(value.value, Value::Number(..)) => {
+                Ok(Some(format!("-{}", value.value)))
+            }
             _ => Ok(None),
         },
         Expr::Value(value) => match &value.value {

@@ -40,15 +40,23 @@ fn or_makes_one_variant_per_alternative() {
     let streams = compile(&text).expect("compiles");
     let keys: Vec<_> = streams.sources.iter().map(|source| source.rows.keys.join(",")).collect();
     assert_eq!(keys, ["owner_id", "id"]);
-    assert!(streams.sources.iter().all(|source| source.rows.filter == [("archived".to_owned(), "0".to_owned())]));
+    assert!(
+        streams.sources.iter().all(|source| source.rows.filter == [("archived".to_owned(), "0".to_owned())])
+    );
     assert_eq!(streams.sources[1].bucket, "l|1");
 }
 
 #[test]
 fn a_refusal_names_stream_line_and_column() {
-    let found = refusals("  one:\n    query: SELECT * FROM a ORDER BY id\n  two:\n    query: |\n      SELECT *\n        FROM b\n       WHERE c > 5\n");
+    let found = refusals(
+        "  one:\n    query: SELECT * FROM a ORDER BY id\n  two:\n    query: |\n      SELECT *\n        FROM b\n       WHERE c > 5\n",
+    );
     assert!(found[0].starts_with("stream \"one\", line 5, column 12: ORDER BY"), "{}", found[0]);
-    assert!(found[1].starts_with("stream \"two\", line 10, column 14: `c > 5` is not supported"), "{}", found[1]);
+    assert!(
+        found[1].starts_with("stream \"two\", line 10, column 14: `c > 5` is not supported"),
+        "{}",
+        found[1]
+    );
 }
 
 #[test]
