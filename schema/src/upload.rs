@@ -43,7 +43,8 @@ pub struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Operation {
-    /// The row was inserted or replaced; a column that is absent is `NULL`.
+    /// The row was inserted or replaced. A column that is absent is `NULL`; one that may not be `NULL` keeps its
+    /// value or, in a new row, gets its default.
     Put,
     /// Some columns were changed.
     Patch,

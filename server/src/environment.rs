@@ -213,13 +213,33 @@ mod tests {
 
     #[test]
     fn everything_that_is_missing_is_said_at_once() {
-        assert_snapshot!(Environment::parse(|_| None).unwrap_err(), @"");
+        assert_snapshot!(Environment::parse(|_| None).unwrap_err(), @r"
+        The environment is not complete:
+          VITE_POWERSYNC_URL is not set.
+          VITE_POWERSYNC_TOKEN_ENDPOINT is not set.
+          VITE_DATABASE_URL is not set.
+          DIRECT_DATABASE_URL is not set.
+          POWERSYNC_SIGNING_KEY is not set.
+          POWERSYNC_API_TOKEN is not set.
+          POWERSYNC_URL is not set.
+        Run `cargo realtime up`, which writes these variables to .env.
+        ");
     }
 
     #[test]
     fn what_is_malformed_is_said_without_showing_it() {
         let error = Environment::parse(|_| Some("my secret\u{e9}".to_owned())).unwrap_err();
-        assert_snapshot!(error, @"");
+        assert_snapshot!(error, @r"
+        The environment is not complete:
+          VITE_POWERSYNC_URL must be the sync service's URL, such as http://127.0.0.1:8080.
+          VITE_POWERSYNC_TOKEN_ENDPOINT must be a path, /api/powersync/token.
+          VITE_DATABASE_URL must be a Postgres URL, postgres://user:password@host/database.
+          DIRECT_DATABASE_URL must be a Postgres URL, postgres://user:password@host/database.
+          POWERSYNC_SIGNING_KEY must be an Ed25519 private key: PKCS#8 in base64 on one line, or its PEM.
+          POWERSYNC_API_TOKEN must be the admin API's token, which has no spaces and only ASCII characters.
+          POWERSYNC_URL must be the sync service's URL, such as http://127.0.0.1:8080.
+        Run `cargo realtime up`, which writes these variables to .env.
+        ");
     }
 
     #[test]

@@ -228,3 +228,84 @@ struct Connection {
     slot_name: String,
     initial_replication_done: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use insta::assert_snapshot;
+    use schema::{TABLES, Table};
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct SyncConfig {
+        streams: BTreeMap<String, Stream>,
+    }
+
+    #[derive(Deserialize)]
+    struct Stream {
+        query: String,
+    }
+
+    /// The names after each `FROM` and `JOIN`; the first is the table whose rows the query delivers.
+    fn tables(query: &str) -> Vec<String> {
+        let words: Vec<_> =
+            query.split([' ', '\n', '(', ')', ',', ';']).filter(|word| !word.is_empty()).collect();
+        let after_from = words
+            .windows(2)
+            .filter(|pair| pair[0].eq_ignore_ascii_case("from") || pair[0].eq_ignore_ascii_case("join"));
+        after_from.map(|pair| pair[1].to_owned()).collect()
+    }
+
+    #[test]
+    fn the_sync_config_names_synced_tables_and_delivers_each() {
+        let config: SyncConfig = serde_saphyr::from_str(SYNC_CONFIG).unwrap();
+        let named: Vec<_> = config.streams.values().map(|stream| tables(&stream.query)).collect();
+        for name in named.iter().flatten() {
+            assert!(
+                Table::named(name).is_some(),
+                "sync-config.yaml names {name}, which schema/src/tables.rs lacks"
+            );
+        }
+        let delivered: BTreeSet<_> =
+            named.iter().filter_map(|names| names.first()).map(String::as_str).collect();
+        let synced: BTreeSet<_> = TABLES.iter().map(|table| table.name).collect();
+        assert_eq!(delivered, synced, "sync-config.yaml must deliver every table in schema/src/tables.rs");
+    }
+
+    #[test]
+    fn the_answers_of_the_official_service_are_understood() {
+        let deploying = r#"{"data":{"current":null,"next":{"slot_name":"powersync_1_5e19","content":"streams: {}","valid":true}}}"#;
+        let deployed: Answer<Deployed> = serde_json::from_str(deploying).unwrap();
+        assert_eq!(deployed.data.next.unwrap().slot_name, "powersync_1_5e19");
+
+        let nothing = r#"{"data":{"connections":[{"id":"default","connected":true,"errors":[]}]}}"#;
+        let diagnostics: Answer<Diagnostics> = serde_json::from_str(nothing).unwrap();
+        assert!(!diagnostics.data.is_active("powersync_1_5e19"));
+
+        let active = r#"{"data":{"connections":[],"active_sync_rules":{"connections":[{"id":"default","tag":"default","slot_name":"powersync_1_5e19","initial_replication_done":true,"tables":[]}],"errors":[]}}}"#;
+        let diagnostics: Answer<Diagnostics> = serde_json::from_str(active).unwrap();
+        assert!(diagnostics.data.is_active("powersync_1_5e19"));
+        assert!(!diagnostics.data.is_active("powersync_2_0000"));
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let refused = |status, code: &str, reason: &str| {
+            Failure::Refused { status, code: code.to_owned(), reason: reason.to_owned() }.to_string()
+        };
+        assert_snapshot!(
+            refused(StatusCode::UNPROCESSABLE_ENTITY, "PSYNC_R0001", "Sync config parsing failed"),
+            @"The sync service refuses sync-config.yaml: Sync config parsing failed (422 Unprocessable Entity, PSYNC_R0001). Correct the file, or POWERSYNC_URL where that is no sync service."
+        );
+        assert_snapshot!(
+            refused(StatusCode::UNPROCESSABLE_ENTITY, FILE_MODE, "Sync config API disabled"),
+            @"The sync service reads its sync config from a file of its own (PSYNC_S4105), and that differs from sync-config.yaml. Put this one there and restart it, or take `sync_config` out of its configuration."
+        );
+        assert_snapshot!(
+            refused(StatusCode::UNAUTHORIZED, "PSYNC_S2101", "Authorization failed"),
+            @"The sync service does not accept POWERSYNC_API_TOKEN. Run `cargo realtime up`, or set one of the tokens in its configuration under `api`."
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! What every test here starts with: the app, a browser that visits it, and the changes which that browser makes.
+
+use std::{str::FromStr, sync::Arc};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use ed25519_dalek::SigningKey;
+use leptos::config::LeptosOptions;
+use reqwest::{Client, Response, StatusCode, header};
+use schema::upload::{Change, Operation, Outcome, Transaction, UploadRequest, UploadResponse};
+use serde_json::{Value, json};
+use server::{Application, Config, Environment};
+use sqlx::{ConnectOptions, Connection, Executor, PgPool, postgres::PgConnectOptions};
+use tempfile::TempDir;
+
+/// A running server. Its database is dropped with it.
+pub struct TestApp {
+    pub url: String,
+    /// The database, as the server's own role.
+    pub pool: PgPool,
+    _database: Arc<TestDatabase>,
+    _site: TempDir,
+}
+
+/// Starts the app on a database of its own.
+pub async fn spawn_app() -> TestApp {
+    let database = Arc::new(TestDatabase::create().await);
+    let options = database.options.clone();
+    spawn_app_on(database, options).await
+}
+
+/// Starts the app on `database`, which it reaches by `options`.
+pub async fn spawn_app_on(database: Arc<TestDatabase>, options: PgConnectOptions) -> TestApp {
+    let site = tempfile::tempdir().unwrap();
+    std::fs::create_dir(site.path().join("pkg")).unwrap();
+    std::fs::write(site.path().join("pkg/app.css"), "body {}").unwrap();
+    std::fs::write(site.path().join("sw.js"), "// A service worker.").unwrap();
+    let application = build(options, &site).await.unwrap();
+    let url = format!("http://{}", application.address());
+    tokio::spawn(application.run(std::future::pending()));
+    let pool = PgPool::connect_lazy_with(database.options.clone());
+    TestApp { url, pool, _database: database, _site: site }
+}
+
+/// Builds the app without running it.
+pub async fn build(database: PgConnectOptions, site: &TempDir) -> anyhow::Result<Application> {
+    let leptos_options = LeptosOptions::builder()
+        .output_name("app")
+        .site_root(site.path().to_str().unwrap())
+        .site_addr(([127, 0, 0, 1], 0))
+        .build();
+    Application::build(Config { environment: environment(database), leptos_options }).await
+}
+
+/// The audience of tokens; nothing listens there, so every test also runs without a sync service.
+pub const POWERSYNC_URL: &str = "http://127.0.0.1:1";
+
+pub fn signing_key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+fn environment(database: PgConnectOptions) -> Environment {
+    Environment {
+        powersync_browser_url: POWERSYNC_URL.to_owned(),
+        token_endpoint: "/api/powersync/token".to_owned(),
+        pooled_database: database.clone(),
+        direct_database: database,
+        signing_key: signing_key(),
+        powersync_api_token: "token".to_owned(),
+        powersync_url: POWERSYNC_URL.to_owned(),
+    }
+}
+
+impl TestApp {
+    /// A browser that has opened the app for the first time.
+    pub async fn browser(&self) -> Browser {
+        let page = get(&self.url, "/", None).await;
+        assert_eq!(page.status(), StatusCode::OK);
+        let cookie = cookie(&page).expect("the first page sets a session cookie");
+        let token: Value = get(&self.url, "/api/powersync/token", Some(&cookie)).await.json().await.unwrap();
+        let claims = token["token"].as_str().unwrap().split('.').nth(1).unwrap().to_owned();
+        let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+        let user_id = claims["sub"].as_str().unwrap().to_owned();
+        Browser { url: self.url.clone(), cookie, user_id, client_id: "browser-1".to_owned(), next_op_id: 1 }
+    }
+
+    /// Every row of a query, its columns joined by spaces, one row a line.
+    pub async fn rows(&self, query: &str) -> String {
+        let query = format!(
+            "SELECT concat_ws(' ', VARIADIC array(SELECT value FROM jsonb_each_text(to_jsonb(q)))) FROM ({query}) q"
+        );
+        let rows: Vec<String> = sqlx::query_scalar(&query).fetch_all(&self.pool).await.unwrap();
+        rows.join("\n")
+    }
+}
+
+pub async fn get(url: &str, path: &str, cookie: Option<&str>) -> Response {
+    let request = Client::new().get(format!("{url}{path}"));
+    let request = cookie.into_iter().fold(request, |request, cookie| request.header(header::COOKIE, cookie));
+    request.send().await.unwrap()
+}
+
+/// The session cookie that a response sets, as `name=value`.
+pub fn cookie(response: &Response) -> Option<String> {
+    let cookie = response.headers().get(header::SET_COOKIE)?.to_str().unwrap();
+    Some(cookie.split(';').next().unwrap().to_owned())
+}
+
+/// A browser with a session and an upload queue.
+pub struct Browser {
+    pub url: String,
+    pub cookie: String,
+    pub user_id: String,
+    pub client_id: String,
+    pub next_op_id: i64,
+}
+
+impl Browser {
+    /// A change, numbered as the upload queue does it.
+    pub fn change(&mut self, op: Operation, table: &str, id: &str, data: Value) -> Change {
+        let op_id = self.next_op_id;
+        self.next_op_id += 1;
+        let data = data.as_object().cloned();
+        Change { op_id, op, table: table.to_owned(), id: id.to_owned(), data }
+    }
+
+    /// A new list of this user.
+    pub fn put_list(&mut self, id: &str, name: &str) -> Change {
+        let data =
+            json!({ "owner_id": self.user_id, "name": name, "created_at": "2026-11-22T16:22:09.954000Z" });
+        self.change(Operation::Put, "lists", id, data)
+    }
+
+    /// A new todo.
+    pub fn put_todo(&mut self, id: &str, list_id: &str, title: &str) -> Change {
+        let data = json!({ "list_id": list_id, "title": title, "done": 0, "created_at": "2026-11-22T16:22:09.954000Z" });
+        self.change(Operation::Put, "todos", id, data)
+    }
+
+    pub fn patch(&mut self, table: &str, id: &str, data: Value) -> Change {
+        self.change(Operation::Patch, table, id, data)
+    }
+
+    pub fn delete(&mut self, table: &str, id: &str) -> Change {
+        self.change(Operation::Delete, table, id, Value::Null)
+    }
+
+    /// Uploads client transactions; the verdicts, one a line.
+    pub async fn upload(&self, transactions: &[&[Change]]) -> String {
+        let response = self.post(&self.request(transactions)).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let UploadResponse { verdicts } = response.json().await.unwrap();
+        let lines = verdicts.into_iter().map(|verdict| match verdict.outcome {
+            Outcome::Applied => format!("{} applied", verdict.op_id),
+            Outcome::Rejected { code, reason } => format!("{} {}: {reason}", verdict.op_id, code.as_str()),
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    pub fn request(&self, transactions: &[&[Change]]) -> UploadRequest {
+        let transactions =
+            transactions.iter().map(|changes| Transaction { changes: changes.to_vec() }).collect();
+        UploadRequest { client_id: self.client_id.clone(), transactions }
+    }
+
+    pub async fn post(&self, request: &UploadRequest) -> Response {
+        self.post_text(serde_json::to_string(request).unwrap()).await
+    }
+
+    pub async fn post_text(&self, body: impl Into<reqwest::Body>) -> Response {
+        Client::new()
+            .post(format!("{}/api/sync", self.url))
+            .header(header::COOKIE, &self.cookie)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body)
+            .send()
+            .await
+            .unwrap()
+    }
+}
+
+/// A new database, dropped when the test ends, also when it fails.
+pub struct TestDatabase {
+    pub options: PgConnectOptions,
+    server: PgConnectOptions,
+}
+
+impl TestDatabase {
+    pub async fn create() -> TestDatabase {
+        let url = std::env::var("TEST_DATABASE_URL").unwrap_or_else(|_| {
+            panic!(
+                "TEST_DATABASE_URL is not set: run `cargo realtime test`, or set it to the URL of a Postgres role \
+                 that may create databases and roles"
+            )
+        });
+        let server = PgConnectOptions::from_str(&url).unwrap();
+        let mut connection = server.connect().await.unwrap();
+        let name: String = sqlx::query_scalar("SELECT 'test_' || replace(gen_random_uuid()::text, '-', '')")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        connection.execute(format!("CREATE DATABASE {name}").as_str()).await.unwrap();
+        connection.close().await.unwrap();
+        TestDatabase { options: server.clone().database(&name), server }
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let server = self.server.clone();
+        let statement = format!("DROP DATABASE {} WITH (FORCE)", self.options.get_database().unwrap());
+        // A runtime cannot be started within the test's own.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut connection = server.connect().await.unwrap();
+                connection.execute(statement.as_str()).await.unwrap();
+            });
+        });
+        if dropped.join().is_err() && !std::thread::panicking() {
+            panic!("the test's database cannot be dropped");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Pages, files and guest accounts.
+
+use insta::assert_snapshot;
+use reqwest::{Client, Method, StatusCode, header};
+
+use crate::helpers::{cookie, get, spawn_app};
+
+#[tokio::test]
+async fn the_first_page_makes_a_guest_and_later_ones_know_it() {
+    let app = spawn_app().await;
+    let first = get(&app.url, "/", None).await;
+    assert_eq!(first.status(), StatusCode::OK);
+    let set_cookie = first.headers()[header::SET_COOKIE].to_str().unwrap().to_owned();
+    assert!(set_cookie.starts_with("session_test_"), "{set_cookie}");
+    assert!(set_cookie.contains("; HttpOnly; SameSite=Lax; Path=/; Max-Age=34560000"), "{set_cookie}");
+    assert!(!set_cookie.contains("Secure"), "{set_cookie}");
+    let cookie = cookie(&first).unwrap();
+    let user_id = app.rows("SELECT id FROM users").await;
+    assert!(first.text().await.unwrap().contains(&user_id), "the page names its user");
+
+    let second = get(&app.url, "/", Some(&cookie)).await;
+    assert!(second.headers().get(header::SET_COOKIE).is_none());
+    assert!(second.text().await.unwrap().contains(&user_id));
+    assert_eq!(app.rows("SELECT id FROM users").await, user_id);
+}
+
+#[tokio::test]
+async fn two_browsers_are_two_users() {
+    let app = spawn_app().await;
+    let (one, other) = (app.browser().await, app.browser().await);
+    assert_ne!(one.user_id, other.user_id);
+    assert_eq!(app.rows("SELECT count(*) FROM users").await, "2");
+}
+
+#[tokio::test]
+async fn the_cookie_is_secure_where_the_site_is_served_over_https() {
+    let app = spawn_app().await;
+    let request = Client::new().get(format!("{}/", app.url)).header("x-forwarded-proto", "https");
+    let response = request.send().await.unwrap();
+    let set_cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
+    assert!(set_cookie.ends_with("; Secure"), "{set_cookie}");
+}
+
+#[tokio::test]
+async fn a_session_is_renewed_once_it_is_a_day_old() {
+    let app = spawn_app().await;
+    let browser = app.browser().await;
+    // The store keeps sessions as MessagePack, where a time as a number cannot be edited in SQL; so the whole session
+    // is made to look new instead: without the time of its renewal it counts as never renewed.
+    let store = tower_sessions_sqlx_store::PostgresStore::new(app.pool.clone())
+        .with_schema_name("public")
+        .unwrap()
+        .with_table_name("sessions")
+        .unwrap();
+    let id = browser.cookie.split('=').nth(1).unwrap().parse().unwrap();
+    let mut record = tower_sessions::SessionStore::load(&store, &id).await.unwrap().unwrap();
+    let two_days_ago = record.data["renewed_at"].as_i64().unwrap() - 2 * 24 * 60 * 60;
+    record.data.insert("renewed_at".to_owned(), two_days_ago.into());
+    tower_sessions::SessionStore::save(&store, &record).await.unwrap();
+
+    let page = get(&app.url, "/", Some(&browser.cookie)).await;
+    assert_eq!(cookie(&page), Some(browser.cookie.clone()), "the same session, for another 400 days");
+    let next = get(&app.url, "/", Some(&browser.cookie)).await;
+    assert_eq!(cookie(&next), None);
+}
+
+#[tokio::test]
+async fn a_user_who_was_deleted_becomes_a_new_guest_on_a_page_and_nobody_in_the_api() {
+    let app = spawn_app().await;
+    let browser = app.browser().await;
+    sqlx::query("DELETE FROM users").execute(&app.pool).await.unwrap();
+
+    let token = get(&app.url, "/api/powersync/token", Some(&browser.cookie)).await;
+    assert_eq!(token.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(app.rows("SELECT id FROM users").await, "");
+
+    let page = get(&app.url, "/", Some(&browser.cookie)).await.text().await.unwrap();
+    assert!(!page.contains(&browser.user_id));
+    assert!(page.contains(&app.rows("SELECT id FROM users").await));
+}
+
+#[tokio::test]
+async fn only_pages_make_guests() {
+    let app = spawn_app().await;
+    for path in ["/health", "/api/powersync/token", "/pkg/app.css", "/no-such-page"] {
+        assert_eq!(cookie(&get(&app.url, path, None).await), None, "{path}");
+    }
+    Client::new().request(Method::HEAD, format!("{}/", app.url)).send().await.unwrap();
+    assert_eq!(app.rows("SELECT id FROM users").await, "");
+}
+
+#[tokio::test]
+async fn a_page_that_does_not_exist_is_a_404_that_knows_its_user() {
+    let app = spawn_app().await;
+    let browser = app.browser().await;
+    let response = get(&app.url, "/no-such-page", Some(&browser.cookie)).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert_eq!(response.headers()[header::CACHE_CONTROL], "private, no-cache");
+    assert!(response.text().await.unwrap().contains(&browser.user_id));
+
+    let api = get(&app.url, "/api/no-such-path", Some(&browser.cookie)).await;
+    assert_eq!(api.status(), StatusCode::NOT_FOUND);
+    assert_snapshot!(api.text().await.unwrap(), @r#"{"error":"The API has no such path."}"#);
+}
+
+#[tokio::test]
+async fn files_are_revalidated() {
+    let app = spawn_app().await;
+    for path in ["/pkg/app.css", "/sw.js"] {
+        let response = get(&app.url, path, None).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-cache");
+        let modified = response.headers()[header::LAST_MODIFIED].clone();
+        let again =
+            Client::new().get(format!("{}{path}", app.url)).header(header::IF_MODIFIED_SINCE, modified);
+        assert_eq!(again.send().await.unwrap().status(), StatusCode::NOT_MODIFIED, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_response_has_security_headers() {
+    let app = spawn_app().await;
+    for path in ["/", "/pkg/app.css", "/api/powersync/token", "/no-such-page"] {
+        let response = get(&app.url, path, None).await;
+        let value = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(value("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(value("referrer-policy"), "same-origin", "{path}");
+        assert_eq!(value("cross-origin-opener-policy"), "same-origin", "{path}");
+    }
+}
