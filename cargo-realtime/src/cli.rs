@@ -8,7 +8,13 @@ use crate::output::Output;
 
 /// Builds, runs and tests local-first, realtime Leptos apps.
 #[derive(Debug, Parser)]
-#[command(name = "cargo realtime", bin_name = "cargo realtime", version, arg_required_else_help = true)]
+#[command(
+    name = "cargo realtime",
+    bin_name = "cargo realtime",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

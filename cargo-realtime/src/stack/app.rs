@@ -38,10 +38,9 @@ pub fn connect_app_to_database(stack: &mut Stack, app_id: &str, database_id: &st
     }
     let changed = env_file::set(&app.env_file, &variables)?;
     if changed {
-        stack.progress.line(format!(
-            "✓ Wrote {}; if the app is running, start it again",
-            app.env_file.display()
-        ));
+        stack
+            .progress
+            .line(format!("✓ Wrote {}; if the app is running, start it again", app.env_file.display()));
     }
     if app.database_id.as_deref() != Some(database_id) {
         app.database_id = Some(database_id.to_owned());

@@ -129,7 +129,11 @@ mod tests {
     #[test]
     fn other_names_are_refused_with_one_that_works() {
         let refused = |name| check_name(name).unwrap_err().to_string();
-        insta::assert_snapshot!(refused("My DB"), @"");
-        insta::assert_snapshot!(refused("postgres"), @"");
+        insta::assert_snapshot!(refused("My DB"), @r#"
+        "My DB" cannot name a database. Use at most 48 lower-case letters, digits, `-` and `_`, and begin with a letter: for example "my-db".
+        "#);
+        insta::assert_snapshot!(refused("postgres"), @r#"
+        "postgres" is one of Postgres' own databases. Choose another name.
+        "#);
     }
 }

@@ -31,7 +31,8 @@ fn merge(old: &str, variables: &[(&str, String)]) -> String {
         match variables.iter().find(|(name, _)| assigns(line, name)) {
             Some((name, value)) => {
                 missing.retain(|(other, _)| other != name);
-                new.push_str(&format!("{name}={value}\n"));
+                let export = if line.trim_start().starts_with("export ") { "export " } else { "" };
+                new.push_str(&format!("{export}{name}={value}\n"));
             }
             None => {
                 new.push_str(line);
@@ -67,13 +68,28 @@ mod tests {
 
     #[test]
     fn a_new_file_says_who_wrote_it() {
-        insta::assert_snapshot!(merge("", &variables(1)), @"");
+        insta::assert_snapshot!(merge("", &variables(1)), @r"
+        # Written by `cargo realtime`: this app's database and its sync service.
+        URL=http://127.0.0.1:1
+        TOKEN=abc==
+        ");
     }
 
     #[test]
     fn what_else_is_in_the_file_stays() {
         let old = "# mine\nRUST_LOG=debug\nexport URL = 'old'\n\n#TOKEN=no\nURL_2=other\nLAST=1";
-        insta::assert_snapshot!(merge(old, &variables(2)), @"");
+        insta::assert_snapshot!(merge(old, &variables(2)), @r"
+        # mine
+        RUST_LOG=debug
+        export URL=http://127.0.0.1:2
+
+        #TOKEN=no
+        URL_2=other
+        LAST=1
+
+        # Written by `cargo realtime`: this app's database and its sync service.
+        TOKEN=abc==
+        ");
     }
 
     #[test]

@@ -5,8 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use sync_service::{Jwk, Jwks};
 
 /// 192 random bits, in letters that need no escaping in URLs, SQL and `.env` files.
 pub fn token() -> Result<String> {
@@ -22,14 +22,21 @@ pub fn signing_key() -> Result<String> {
 
 /// The public half of a signing key, as a JWKS that verifies what it has signed. The key's id is its RFC 7638
 /// thumbprint.
-pub fn jwks(signing_key: &str) -> Result<Value> {
+pub fn jwks(signing_key: &str) -> Result<Jwks> {
     let key = SigningKey::from_pkcs8_der(&STANDARD.decode(signing_key)?)?;
     let x = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
     let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
     let kid = URL_SAFE_NO_PAD.encode(Sha256::digest(members));
-    Ok(
-        json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": kid, "x": x }] }),
-    )
+    let text = str::to_owned;
+    let key = Jwk {
+        kty: text("OKP"),
+        crv: text("Ed25519"),
+        alg: text("EdDSA"),
+        use_: Some(text("sig")),
+        kid: Some(kid),
+        x,
+    };
+    Ok(Jwks { keys: vec![key] })
 }
 
 fn random<const N: usize>() -> Result<[u8; N]> {
@@ -48,7 +55,7 @@ mod tests {
         let secret = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
         let key = SigningKey::from_bytes(&secret.try_into().unwrap());
         let jwks = jwks(&STANDARD.encode(key.to_pkcs8_der().unwrap().as_bytes())).unwrap();
-        assert_eq!(jwks["keys"][0]["x"], "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
-        assert_eq!(jwks["keys"][0]["kid"], "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_eq!(jwks.keys[0].x, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        assert_eq!(jwks.keys[0].kid.as_deref().unwrap(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     }
 }

@@ -1,0 +1,10 @@
+//! Tests of the program itself: each runs it as people do, with real processes, on a machine of its own.
+
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
+mod small_app;
+#[cfg(test)]
+mod stack;
