@@ -4,10 +4,13 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use super::machine::{Machine, runs, text};
 use serde_json::json;
+
+/// One for all copies of the app, and kept, so that its dependencies are compiled once.
+const TARGET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/small-app");
 
 /// A machine with a copy of the small app.
 fn machine() -> Machine {
@@ -39,8 +42,45 @@ fn free_ports() -> [SocketAddr; 2] {
     sockets.map(|socket| socket.local_addr().unwrap())
 }
 
-fn interrupt(child: &Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+/// A command that goes on until Ctrl-C; also when its test fails.
+struct Running {
+    child: Child,
+    said: BufReader<ChildStderr>,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(child.stderr.take().unwrap());
+        Self { child, said }
+    }
+
+    /// Reads what it says until `words` are in it.
+    fn read_until(&mut self, words: &str) -> String {
+        let mut said = String::new();
+        while !said.contains(words) {
+            assert_ne!(self.said.read_line(&mut said).unwrap(), 0, "It has ended:\n{said}");
+        }
+        said
+    }
+
+    /// Presses Ctrl-C; gives what it says after that, and whether it ends well.
+    fn interrupt(&mut self) -> (String, bool) {
+        assert!(
+            Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap().success()
+        );
+        let mut said = String::new();
+        self.said.read_to_string(&mut said).unwrap();
+        (said, self.child.wait().unwrap().success())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.child.try_wait().unwrap().is_none() {
+            self.interrupt();
+        }
+    }
 }
 
 #[test]
@@ -50,29 +90,21 @@ fn dev_runs_the_app_until_ctrl_c() {
     let dev = || {
         let mut dev = machine.command(&["dev"]);
         dev.env("LEPTOS_SITE_ADDR", site.to_string()).env("LEPTOS_RELOAD_PORT", reload.port().to_string());
-        // Cargo, which runs this test, has set it for a build of its own.
-        dev.env_remove("CARGO_TARGET_DIR").stdout(Stdio::null()).stderr(Stdio::piped());
+        dev.env("CARGO_TARGET_DIR", TARGET);
         dev
     };
-    let mut running = dev().spawn().unwrap();
-    let mut said = BufReader::new(running.stderr.take().unwrap());
-    let mut until_ready = String::new();
-    while !until_ready.contains("➜") {
-        assert_ne!(said.read_line(&mut until_ready).unwrap(), 0, "dev has ended:\n{until_ready}");
-    }
-    assert!(until_ready.contains(&format!("http://{site}")), "{until_ready}");
+    let mut running = Running::start(&mut dev());
+    let said = running.read_until("➜");
+    assert!(said.contains(&format!("http://{site}")), "{said}");
     TcpStream::connect(site).unwrap();
     assert!(machine.app().join("public/powersync/sdk.js").exists());
     assert!(machine.app().join(".env").exists());
 
     let second = text(&dev().output().unwrap().stderr).replace(&site.to_string(), "SITE");
-    insta::assert_snapshot!(second, @"");
+    insta::assert_snapshot!(second.lines().next().unwrap(), @"error: SITE is not free: another program listens there, perhaps another `cargo realtime dev`. Stop it, or choose another port: LEPTOS_SITE_ADDR=127.0.0.1:3010 cargo realtime dev");
 
-    interrupt(&running);
-    let mut after = String::new();
-    said.read_to_string(&mut after).unwrap();
-    assert!(running.wait().unwrap().success(), "{after}");
-    assert!(after.contains("The local stack goes on"), "{after}");
+    let (said, ended_well) = running.interrupt();
+    assert!(ended_well && said.contains("The local stack goes on"), "{said}");
     TcpListener::bind(site).unwrap();
     assert_eq!(machine.json("status")["postgres"]["running"], true);
 }
@@ -82,7 +114,7 @@ fn test_runs_every_step_and_leaves_nothing_behind() {
     let machine = machine();
     let run = || {
         let mut test = machine.command(&["test"]);
-        test.env_remove("CARGO_TARGET_DIR").env_remove("TEST_DATABASE_URL");
+        test.env("CARGO_TARGET_DIR", TARGET).env_remove("TEST_DATABASE_URL");
         test.output().unwrap()
     };
     let passed = run();
@@ -112,30 +144,15 @@ fn test_runs_every_step_and_leaves_nothing_behind() {
 #[test]
 fn ctrl_c_ends_the_tests_and_their_stack() {
     let machine = machine();
-    let mut test = machine.command(&["test"]);
-    test.env_remove("CARGO_TARGET_DIR")
-        .env("RUST_TEST_THREADS", "1")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let mut running = test.spawn().unwrap();
-    let mut said = BufReader::new(running.stderr.take().unwrap());
-    let mut until_stack = String::new();
-    while !until_stack.contains("── Rust tests") {
-        assert_ne!(said.read_line(&mut until_stack).unwrap(), 0, "test has ended:\n{until_stack}");
-    }
+    let mut running = Running::start(machine.command(&["test"]).env("CARGO_TARGET_DIR", TARGET));
+    running.read_until("── Rust tests");
     let home = machine.app().join("target/realtime-test");
-    let status = || -> serde_json::Value {
-        let output = machine.command(&["status", "--json"]).env("REALTIME_HOME", &home).output().unwrap();
-        serde_json::from_slice(&output.stdout).unwrap()
-    };
-    let before = status();
-    assert!(runs(&before["postgres"]["pid"]));
-    interrupt(&running);
-    let mut after = String::new();
-    said.read_to_string(&mut after).unwrap();
-    assert!(!running.wait().unwrap().success());
-    assert!(after.contains("error: Interrupted."), "{after}");
-    assert!(!runs(&before["postgres"]["pid"]) && !runs(&before["databases"][0]["sync"]["pid"]));
+    let output = machine.command(&["status", "--json"]).env("REALTIME_HOME", &home).output().unwrap();
+    let stack: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(runs(&stack["postgres"]["pid"]));
+    let (said, ended_well) = running.interrupt();
+    assert!(!ended_well && said.contains("error: Interrupted."), "{said}");
+    assert!(!runs(&stack["postgres"]["pid"]) && !runs(&stack["databases"][0]["sync"]["pid"]));
 }
 
 #[test]
