@@ -44,6 +44,8 @@ pub async fn serve_on(
     let shared = Arc::new(Shared::new(config, keys, pool));
     info!(address = ?listener.local_addr().ok(), "listening");
     let stopping = shared.stopping.clone();
+    // Whoever drops this future ends the streams with it.
+    let _guard = stopping.clone().drop_guard();
     let listener = listener.tap_io(|stream| {
         // A line must not wait for the one behind it.
         let _ = stream.set_nodelay(true);

@@ -95,3 +95,280 @@ async fn a_client_resumes_behind_its_last_checkpoint() {
     service.stop().await;
     database.drop().await;
 }
+
+#[tokio::test]
+async fn an_unaffected_client_hears_nothing() {
+    let database = Database::new(TABLES).await;
+    database.run("INSERT INTO lists VALUES ('l1', 'ann', 'One'), ('l2', 'bob', 'Two')").await;
+    let service = Service::start_deployed(&database).await;
+    let (mut ann, mut bob) = (service.stream("ann").await, service.stream("bob").await);
+    ann.checkpoint().await;
+    bob.checkpoint().await;
+    for i in 0..5 {
+        database.run(&format!("INSERT INTO todos VALUES ('a{i}', 'l1', 'x')")).await;
+        assert_eq!(op_names(&ann.checkpoint().await), [format!("PUT todos/a{i}")]);
+    }
+    database.run("UPDATE lists SET name = 'Zwei' WHERE id = 'l2'").await;
+    // Lines come in order, so the first that bob gets would be one about ann if there were any.
+    let lines = bob.checkpoint().await;
+    assert_eq!(op_names(&lines), ["PUT lists/l2"]);
+    assert_eq!(lines.len(), 3);
+    service.stop().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn an_update_that_changes_nothing_sends_nothing() {
+    let database = Database::new(TABLES).await;
+    database.run("INSERT INTO lists VALUES ('l1', 'ann', 'One')").await;
+    let service = Service::start_deployed(&database).await;
+    let mut ann = service.stream("ann").await;
+    ann.checkpoint().await;
+    database.run("UPDATE lists SET name = name").await;
+    database.run("INSERT INTO lists VALUES ('l2', 'ann', 'Two')").await;
+    assert_eq!(op_names(&ann.checkpoint().await), ["PUT lists/l2"]);
+    service.stop().await;
+    database.drop().await;
+}
+
+const SHARES: &str = "
+CREATE TABLE lists (id text PRIMARY KEY, owner_id text NOT NULL, name text NOT NULL);
+CREATE TABLE shares (list_id text, user_id text, PRIMARY KEY (list_id, user_id));
+CREATE TABLE todos (id text PRIMARY KEY, list_id text NOT NULL);
+CREATE PUBLICATION powersync FOR TABLE lists, shares, todos;
+";
+
+const SHARED_LISTS: &str = "config: { edition: 3 }
+streams:
+  lists:
+    auto_subscribe: true
+    query: SELECT * FROM lists WHERE owner_id = auth.user_id() OR id IN (SELECT list_id FROM shares WHERE user_id = auth.user_id())
+  todos:
+    auto_subscribe: true
+    query: |
+      SELECT * FROM todos WHERE list_id IN (SELECT id FROM lists WHERE owner_id = auth.user_id()
+        OR id IN (SELECT list_id FROM shares WHERE user_id = auth.user_id()))
+";
+
+#[tokio::test]
+async fn a_membership_change_comes_in_one_checkpoint_with_the_rows() {
+    let database = Database::new(SHARES).await;
+    database
+        .run("INSERT INTO lists VALUES ('l1', 'ann', 'One'); INSERT INTO todos VALUES ('t1', 'l1')")
+        .await;
+    let service = Service::start(&database).await;
+    service.deploy(SHARED_LISTS).await;
+    let mut bob = service.stream("bob").await;
+    assert!(op_names(&bob.checkpoint().await).is_empty());
+    database
+        .run("BEGIN; INSERT INTO shares VALUES ('l1', 'bob'); INSERT INTO todos VALUES ('t2', 'l1'); COMMIT")
+        .await;
+    assert_eq!(op_names(&bob.checkpoint().await), ["PUT lists/l1", "PUT todos/t1", "PUT todos/t2"]);
+    database.run("INSERT INTO todos VALUES ('t3', 'l1')").await;
+    assert_eq!(op_names(&bob.checkpoint().await), ["PUT todos/t3"]);
+    database.run("DELETE FROM shares").await;
+    let lines = bob.checkpoint().await;
+    assert_eq!(lines[0]["checkpoint_diff"]["removed_buckets"].as_array().unwrap().len(), 2);
+    assert_eq!(lines[0]["checkpoint_diff"]["updated_buckets"], json!([]));
+    // A share that comes back brings the rows back: the client has dropped them with the bucket.
+    database.run("INSERT INTO shares VALUES ('l1', 'bob')").await;
+    let lines = bob.checkpoint().await;
+    assert_eq!(op_names(&lines), ["PUT lists/l1", "PUT todos/t1", "PUT todos/t2", "PUT todos/t3"]);
+    service.stop().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn subscriptions_have_parameters() {
+    let database = Database::new(TABLES).await;
+    database.run("INSERT INTO lists VALUES ('l1', 'ann', 'One'), ('l2', 'bob', 'Two'); INSERT INTO todos VALUES ('t1', 'l1', 'x'), ('t2', 'l2', 'x')").await;
+    let service = Service::start(&database).await;
+    service
+        .deploy(
+            "config: { edition: 3 }
+streams:
+  list_todos:
+    query: >
+      SELECT id, title AS name FROM todos AS tasks WHERE list_id = subscription.parameter('list_id')
+        AND list_id IN (SELECT id FROM lists WHERE owner_id = auth.user_id())
+  lists:
+    auto_subscribe: true
+    query: SELECT * FROM lists WHERE owner_id = auth.user_id()
+",
+        )
+        .await;
+    let subscription = |list: &str| json!({ "stream": "list_todos", "parameters": { "list_id": list }, "override_priority": null });
+    let body = json!({ "streams": { "include_defaults": false, "subscriptions": [
+        subscription("l2"), { "stream": "unknown", "parameters": null }, subscription("l1") ] } });
+    let lines = service.open("ann", body).await.checkpoint().await;
+    assert_eq!(
+        lines[0]["checkpoint"]["streams"],
+        json!([{ "name": "list_todos", "is_default": false, "errors": [] }])
+    );
+    let buckets = lines[0]["checkpoint"]["buckets"].as_array().unwrap();
+    assert_eq!(buckets.len(), 1, "none of bob's list");
+    assert_eq!(buckets[0]["subscriptions"], json!([{ "sub": 2 }]));
+    // Without raw_data the row is an object.
+    assert_eq!(lines[1]["data"]["data"][0]["data"], json!({ "id": "t1", "name": "x" }));
+    assert_eq!(lines[1]["data"]["data"][0]["object_type"], "tasks");
+    service.stop().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn many_rows_come_in_bounded_batches() {
+    let database = Database::new(TABLES).await;
+    database
+        .run("INSERT INTO lists SELECT 'l' || i, 'ann', repeat('x', 100) FROM generate_series(1, 2500) i")
+        .await;
+    database
+        .run("INSERT INTO lists SELECT 'm' || i, 'ann', repeat('y', 300000) FROM generate_series(1, 10) i")
+        .await;
+    let service = Service::start(&database).await;
+    service.deploy("config: { edition: 3 }\nstreams: { lists: { auto_subscribe: true, query: SELECT * FROM lists WHERE owner_id = auth.user_id() } }").await;
+    let lines = service.stream("ann").await.checkpoint().await;
+    let data: Vec<_> = lines.iter().filter_map(|line| line.get("data")).collect();
+    assert!(data.iter().all(|data| data["data"].as_array().unwrap().len() <= 1000));
+    assert!(data.iter().all(|data| data.to_string().len() < 1_500_000));
+    assert_eq!(op_names(&lines).iter().filter(|op| op.starts_with("PUT lists/")).count(), 2510);
+    for pair in data.windows(2).filter(|pair| pair[0]["bucket"] == pair[1]["bucket"]) {
+        assert_eq!(pair[0]["has_more"], true);
+        assert_eq!(pair[0]["next_after"], pair[1]["after"]);
+    }
+    assert_eq!(data.last().unwrap()["has_more"], false);
+    let sum: i64 = data
+        .iter()
+        .flat_map(|d| d["data"].as_array().unwrap())
+        .map(|op| op["checksum"].as_i64().unwrap())
+        .sum();
+    let sent = &lines[0]["checkpoint"]["buckets"].as_array().unwrap()[0];
+    assert_eq!(sent["checksum"], (sum & 0xffff_ffff) as u32 as i32);
+    assert_eq!(sent["count"], 2510);
+    service.stop().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_holds_up_nobody() {
+    let database = Database::new(TABLES).await;
+    let service = Service::start_deployed(&database).await;
+    let mut quick = service.stream("ann").await;
+    quick.checkpoint().await;
+    database
+        .run("INSERT INTO lists SELECT 'm' || i, 'ann', repeat('y', 300000) FROM generate_series(1, 200) i")
+        .await;
+    let slow = service.stream_of("ann", "slow", json!([])).await;
+    assert_eq!(op_names(&quick.checkpoint().await).len(), 200);
+    for i in 0..20 {
+        database.run(&format!("INSERT INTO lists VALUES ('l{i}', 'ann', 'x')")).await;
+        assert_eq!(op_names(&quick.checkpoint().await), [format!("PUT lists/l{i}")]);
+    }
+    let mut slow = slow;
+    let mut seen = 0;
+    while seen < 220 {
+        seen += op_names(&slow.checkpoint().await).len();
+    }
+    assert_eq!(seen, 220);
+    service.stop().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn values_are_mapped_to_sqlite() {
+    let database = Database::new(
+        "CREATE TYPE mood AS ENUM ('sad', 'ok');
+        CREATE DOMAIN short AS varchar(10);
+        CREATE TABLE v (id uuid PRIMARY KEY, t text, vc varchar(9), d short, b boolean, i2 int2, i4 int4, i8 int8, f8 float8, f4 float4,
+            n numeric(20, 5), tz timestamptz, tz_inf timestamptz, ts timestamp, da date, ti time, j json, jb jsonb, e mood, a int[], ta text[], raw bytea,
+            nothing text, \"Odd \"\" name\" text);
+        CREATE PUBLICATION powersync FOR TABLE v;
+        SET TimeZone = 'Asia/Tokyo';
+        INSERT INTO v VALUES ('11111111-1111-4111-8111-111111111111', 'a\"b\\c\u{e4}', 'v', 'd', true, -1, 2, 9007199254740993, 1.5, 0.1,
+            123.45000, '2026-11-22T16:22:09.954983Z', 'infinity', '2026-11-22 16:22:09', '2026-11-22', '16:22:09.5', '{\"a\": 1}', '{\"b\":[1,  2]}',
+            'ok', '{1,2}', '{x,\"y z\"}', '\\x00ff', NULL, 'odd')",
+    )
+    .await;
+    let service = Service::start(&database).await;
+    service
+        .deploy("config: { edition: 3 }\nstreams: { v: { auto_subscribe: true, query: SELECT * FROM v } }")
+        .await;
+    let lines = service.stream("ann").await.checkpoint().await;
+    assert_eq!(
+        lines[1]["data"]["data"][0]["data"].as_str().unwrap(),
+        "{\"id\":\"11111111-1111-4111-8111-111111111111\",\"t\":\"a\\\"b\\\\c\u{e4}\",\"vc\":\"v\",\"d\":\"d\",\"b\":1,\"i2\":-1,\"i4\":2,\
+         \"i8\":9007199254740993,\"f8\":1.5,\"f4\":0.1,\"n\":\"123.45000\",\"tz\":\"2026-11-22T16:22:09.954983Z\",\
+         \"tz_inf\":\"9999-12-31T23:59:59Z\",\"ts\":\"2026-11-22T16:22:09.000000\",\"da\":\"2026-11-22\",\"ti\":\"16:22:09.5\",\
+         \"j\":\"{\\\"a\\\": 1}\",\"jb\":\"{\\\"b\\\": [1, 2]}\",\"e\":\"ok\",\"a\":\"[1,2]\",\"ta\":\"[\\\"x\\\",\\\"y z\\\"]\",\
+         \"nothing\":null,\"Odd \\\" name\":\"odd\"}"
+    );
+    service.stop().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_writer_without_rights_on_the_schema_is_noted() {
+    let database = Database::new(TABLES).await;
+    let role = format!("app_{}", chrono::Utc::now().timestamp_nanos_opt().unwrap());
+    database
+        .run(&format!(
+            "CREATE ROLE {role}; GRANT ALL ON lists, todos TO {role}; GRANT {role} TO CURRENT_USER"
+        ))
+        .await;
+    let service = Service::start_deployed(&database).await;
+    let mut stream = service.stream("ann").await;
+    stream.checkpoint().await;
+    let mut transaction = database.pool.begin().await.unwrap();
+    sqlx::query(&format!("SET LOCAL ROLE {role}")).execute(&mut *transaction).await.unwrap();
+    sqlx::query("SET LOCAL search_path = ''").execute(&mut *transaction).await.unwrap();
+    sqlx::query("INSERT INTO public.lists VALUES ('l1', 'ann', 'x')")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(op_names(&stream.checkpoint().await), ["PUT lists/l1"]);
+    service.stop().await;
+    database.run(&format!("REVOKE ALL ON lists, todos FROM {role}; DROP ROLE {role}")).await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn changed_tables_are_picked_up() {
+    let database = Database::new(TABLES).await;
+    database.run("CREATE TABLE notes (id text PRIMARY KEY, owner_id text); INSERT INTO lists VALUES ('l1', 'ann', 'One'); INSERT INTO notes VALUES ('n1', 'ann')").await;
+    let service = Service::start(&database).await;
+    service.deploy(&format!("{SYNC_CONFIG}  notes:\n    auto_subscribe: true\n    query: SELECT * FROM notes WHERE owner_id = auth.user_id()\n")).await;
+    let mut stream = service.stream("ann").await;
+    assert_eq!(op_names(&stream.checkpoint().await), ["PUT lists/l1"]);
+    database.run("ALTER PUBLICATION powersync ADD TABLE notes").await;
+    assert_eq!(op_names(&stream.checkpoint().await), ["PUT notes/n1"]);
+    database.run("INSERT INTO notes VALUES ('n2', 'ann')").await;
+    assert_eq!(op_names(&stream.checkpoint().await), ["PUT notes/n2"]);
+    database.run("ALTER TABLE lists ADD COLUMN color text DEFAULT 'red'").await;
+    assert_eq!(op_names(&stream.checkpoint().await), ["PUT lists/l1"]);
+    database.run("ALTER TABLE lists DROP COLUMN name; UPDATE lists SET color = 'blue'").await;
+    let lines = stream.checkpoint().await;
+    assert_eq!(
+        lines[1]["data"]["data"][0]["data"],
+        "{\"id\":\"l1\",\"owner_id\":\"ann\",\"color\":\"blue\"}"
+    );
+    database.run("ALTER PUBLICATION powersync DROP TABLE notes").await;
+    assert_eq!(op_names(&stream.checkpoint().await), ["REMOVE notes/n1", "REMOVE notes/n2"]);
+    service.stop().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_another_config_becomes_active_and_when_the_service_stops() {
+    let database = Database::new(TABLES).await;
+    let service = Service::start_deployed(&database).await;
+    let mut stream = service.stream("ann").await;
+    let first = stream.checkpoint().await;
+    service.deploy(SYNC_CONFIG).await;
+    stream.ends().await;
+    let mut stream = service.stream_of("ann", "client-1", resume(&first)).await;
+    let second = stream.checkpoint().await;
+    assert!(bucket_names(&second).iter().all(|name| !bucket_names(&first).contains(name)));
+    service.stop().await;
+    stream.ends().await;
+    database.drop().await;
+}

@@ -26,7 +26,7 @@ pub(super) async fn open(
     if user.expires_at <= now {
         return Ok(ndjson(Body::from("{\"token_expires_in\":0}\n")));
     }
-    let request: StreamRequest = serde_json::from_slice(&body).map_err(Failure::validation)?;
+    let request = StreamRequest::parse(&body).map_err(Failure::validation)?;
     let active = super::served(&shared, "No sync config available")?;
     let (sender, mut receiver) = mpsc::channel::<Bytes>(1);
     let session = Session::begin(shared, Client { user, request, active }, sender).await?;

@@ -49,6 +49,12 @@ pub(crate) struct Subscription {
 }
 
 impl StreamRequest {
+    /// Reads a body.
+    pub fn parse(body: &[u8]) -> serde_json::Result<Self> {
+        let object: Map<String, Value> = serde_json::from_slice(body)?;
+        serde_json::from_value(Value::Object(object))
+    }
+
     pub fn includes_defaults(&self) -> bool {
         self.streams.as_ref().is_none_or(|streams| streams.include_defaults)
     }

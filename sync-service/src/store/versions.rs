@@ -4,7 +4,7 @@ use sqlx::{FromRow, PgConnection, PgPool};
 
 /// Puts a config in line to become active; it takes the place of one that is waiting. Returns its version.
 ///
-/// A version begins with the time, so that no bucket's name comes back when the schema was dropped and made again.
+/// A version is the time in milliseconds, so that no bucket's name comes back when the schema was dropped and made again.
 pub(crate) async fn deploy(pool: &PgPool, content: &str) -> sqlx::Result<i64> {
     let mut transaction = pool.begin().await?;
     sqlx::query("LOCK TABLE sync_service.config_version IN SHARE ROW EXCLUSIVE MODE")
@@ -15,7 +15,7 @@ pub(crate) async fn deploy(pool: &PgPool, content: &str) -> sqlx::Result<i64> {
         .await?;
     let version = sqlx::query_scalar(
         "INSERT INTO sync_service.config_version (version, content, state)
-         SELECT greatest(coalesce(max(version), 0) + 1, extract(epoch FROM clock_timestamp())::bigint), $1, 'deploying'
+         SELECT greatest(coalesce(max(version), 0) + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint), $1, 'deploying'
          FROM sync_service.config_version RETURNING version",
     )
     .bind(content)

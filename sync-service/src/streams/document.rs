@@ -128,5 +128,6 @@ fn refusal(stream: Option<&str>, at: Location, reason: impl Into<String>) -> Ref
 
 fn yaml_refusal(error: &serde_saphyr::Error) -> Refusal {
     let location = error.location().unwrap_or(Location::UNKNOWN);
-    refusal(None, location, error.without_snippet().to_string())
+    let message = error.without_snippet().to_string();
+    refusal(None, location, message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason))
 }
