@@ -1,5 +1,7 @@
 //! Who is let in.
 
+#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
+
 mod support;
 
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! Postgres goes away and comes back, and two processes share one database.
 
+#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
+
 mod support;
 
 use std::time::Duration;

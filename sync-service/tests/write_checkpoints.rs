@@ -1,5 +1,7 @@
 //! How a client learns that what it has uploaded has come back.
 
+#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
+
 mod support;
 
 use serde_json::{Value, json};

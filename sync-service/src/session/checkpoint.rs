@@ -202,7 +202,10 @@ impl Search<'_> {
                     return Err(CheckpointError::TooManyBuckets);
                 }
                 let longer = |key: &Vec<String>| {
-                    allowed.iter().map(|value| [key.as_slice(), &[value.clone()]].concat()).collect()
+                    allowed
+                        .iter()
+                        .map(|value| [key.as_slice(), std::slice::from_ref(value)].concat())
+                        .collect()
                 };
                 found = found.iter().flat_map::<Vec<_>, _>(longer).collect();
             }

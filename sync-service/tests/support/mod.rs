@@ -235,12 +235,13 @@ impl Service {
 pub struct Lines {
     body: futures::stream::BoxStream<'static, reqwest::Result<axum::body::Bytes>>,
     rest: Vec<u8>,
+    searched: usize,
     ready: VecDeque<Value>,
 }
 
 impl Lines {
     pub fn new(response: reqwest::Response) -> Self {
-        Self { body: response.bytes_stream().boxed(), rest: Vec::new(), ready: VecDeque::new() }
+        Self { body: response.bytes_stream().boxed(), rest: Vec::new(), searched: 0, ready: VecDeque::new() }
     }
 
     /// The next line; None when the stream has ended.
@@ -250,10 +251,12 @@ impl Lines {
                 .await
                 .expect("a line in time")?;
             self.rest.extend_from_slice(&bytes.ok()?);
-            while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.rest.drain(..=end).collect();
+            while let Some(end) = self.rest[self.searched..].iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.rest.drain(..=self.searched + end).collect();
+                self.searched = 0;
                 self.ready.push_back(serde_json::from_slice(&line).expect("a line of JSON"));
             }
+            self.searched = self.rest.len();
         }
         self.ready.pop_front()
     }
