@@ -20,7 +20,7 @@ mod sync_config;
 mod token;
 mod upload;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use axum::{Router, extract::FromRef};
@@ -41,11 +41,17 @@ pub struct Config {
 }
 
 /// The server, ready to run.
-#[derive(Debug)]
 pub struct Application {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
+}
+
+/// Its state holds secrets, so the address is all that is shown.
+impl fmt::Debug for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Application").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl Application {

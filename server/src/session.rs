@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequestParts, Request, State},
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
@@ -140,5 +140,5 @@ pub(crate) async fn secure_cookies(headers: HeaderMap, request: Request, next: N
             }
         }
     }
-    response.into_response()
+    response
 }

@@ -26,14 +26,14 @@ impl Rejected {
         table: &str,
         error: &sqlx::Error,
     ) -> sqlx::Result<Option<Rejected>> {
-        let sqlx::Error::Database(error) = error else { return Ok(None) };
-        let error = error.downcast_ref::<PgDatabaseError>();
+        let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+        let Some(error) = error else { return Ok(None) };
         let (code, reason) = match error.code() {
             // Insufficient privilege: a missing grant or a policy.
             "42501" => return Rejected::forbidden(connection, table).await.map(Some),
             // Raised by a trigger or a function of the app, whose message is meant to be read.
             "P0001" => (Code::Constraint, error.message().to_owned()),
-            state => match &state[..2] {
+            state => match state.get(..2).unwrap_or_default() {
                 // Integrity constraint violation.
                 "23" => (Code::Constraint, constraint_reason(connection, error).await?),
                 // Data exception, such as a time out of range.

@@ -43,12 +43,17 @@ pub async fn spawn_app_on(database: Arc<TestDatabase>, options: PgConnectOptions
 
 /// Builds the app without running it.
 pub async fn build(database: PgConnectOptions, site: &TempDir) -> anyhow::Result<Application> {
+    build_with(environment(database), site).await
+}
+
+/// Builds the app in that environment.
+pub async fn build_with(environment: Environment, site: &TempDir) -> anyhow::Result<Application> {
     let leptos_options = LeptosOptions::builder()
         .output_name("app")
         .site_root(site.path().to_str().unwrap())
         .site_addr(([127, 0, 0, 1], 0))
         .build();
-    Application::build(Config { environment: environment(database), leptos_options }).await
+    Application::build(Config { environment, leptos_options }).await
 }
 
 /// The audience of tokens; nothing listens there, so every test also runs without a sync service.
@@ -58,7 +63,7 @@ pub fn signing_key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
 }
 
-fn environment(database: PgConnectOptions) -> Environment {
+pub fn environment(database: PgConnectOptions) -> Environment {
     Environment {
         powersync_browser_url: POWERSYNC_URL.to_owned(),
         token_endpoint: "/api/powersync/token".to_owned(),
@@ -201,6 +206,13 @@ impl TestDatabase {
         connection.execute(format!("CREATE DATABASE {name}").as_str()).await.unwrap();
         connection.close().await.unwrap();
         TestDatabase { options: server.clone().database(&name), server }
+    }
+}
+
+impl TestDatabase {
+    /// Its URL, for a process of its own.
+    pub fn url(&self) -> String {
+        self.options.to_url_lossy().to_string()
     }
 }
 

@@ -1,9 +1,18 @@
 //! Tests of the real server, on a free port and with a database of its own each.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, and clippy does not see that its helpers are tests too"
+)]
+
 mod helpers;
+mod line;
 mod pages;
 mod rights;
 mod start;
+mod sync_config;
 mod token;
 mod upload;
 mod upload_refused;

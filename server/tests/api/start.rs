@@ -6,7 +6,10 @@ use insta::assert_snapshot;
 use sqlx::Executor;
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot};
 
-use crate::helpers::{TestDatabase, build, cookie, get, spawn_app};
+use crate::{
+    helpers::{TestDatabase, build, cookie, get, spawn_app},
+    line::Line,
+};
 
 #[tokio::test]
 async fn the_server_says_that_it_is_there() {
@@ -54,7 +57,20 @@ async fn a_database_that_does_not_fit_the_schema_crate_stops_the_start() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_and_a_missing_database_are_told_apart() {
+async fn the_start_waits_for_postgres() {
+    let database = TestDatabase::create().await;
+    let site = tempfile::tempdir().unwrap();
+    let mut line = Line::to(&database.options).await;
+    line.cut().await;
+    let mut start = Box::pin(build(line.options(&database.options), &site));
+    let early = tokio::time::timeout(Duration::from_secs(1), &mut start).await;
+    assert!(early.is_err(), "it neither starts nor gives up: {early:?}");
+    line.mend().await;
+    start.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_missing_database_is_not_waited_for() {
     let database = TestDatabase::create().await;
     let site = tempfile::tempdir().unwrap();
     let error =

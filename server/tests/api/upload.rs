@@ -7,9 +7,11 @@ use reqwest::StatusCode;
 use schema::upload::Operation;
 use serde_json::json;
 use sqlx::{Acquire, Executor};
-use tokio::net::{TcpListener, TcpStream};
 
-use crate::helpers::{TestDatabase, spawn_app, spawn_app_on};
+use crate::{
+    helpers::{TestDatabase, cookie, get, spawn_app, spawn_app_on},
+    line::Line,
+};
 
 #[tokio::test]
 async fn rows_are_put_patched_and_deleted() {
@@ -135,55 +137,19 @@ async fn a_transaction_that_deadlocks_with_another_is_tried_again() {
 #[tokio::test]
 async fn while_postgres_is_away_uploads_are_told_so_and_then_go_on() {
     let database = Arc::new(TestDatabase::create().await);
-    let mut line = Line::to(database.options.get_port()).await;
-    let options = database.options.clone().host("127.0.0.1").port(line.port);
+    let mut line = Line::to(&database.options).await;
+    let options = line.options(&database.options);
     let app = spawn_app_on(database, options).await;
     let mut browser = app.browser().await;
     let list = browser.put_list("l1", "Groceries");
 
-    line.cut();
-    let request = browser.request(&[&[list.clone()]]);
+    line.cut().await;
+    let request = browser.request(&[std::slice::from_ref(&list)]);
     assert_eq!(browser.post(&request).await.status(), StatusCode::SERVICE_UNAVAILABLE);
-    let page = crate::helpers::get(&app.url, "/", Some(&browser.cookie)).await;
+    let page = get(&app.url, "/", Some(&browser.cookie)).await;
     assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(crate::helpers::cookie(&page), None, "the session is not lost");
+    assert_eq!(cookie(&page), None, "the session is not lost");
 
     line.mend().await;
     assert_snapshot!(browser.upload(&[&[list]]).await, @"1 applied");
-}
-
-/// A connection to Postgres that can be cut.
-struct Line {
-    port: u16,
-    postgres: u16,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Line {
-    async fn to(postgres: u16) -> Line {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        Line { port, postgres, task: tokio::spawn(carry(listener, postgres)) }
-    }
-
-    fn cut(&mut self) {
-        self.task.abort();
-    }
-
-    async fn mend(&mut self) {
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
-        self.task = tokio::spawn(carry(listener, self.postgres));
-    }
-}
-
-/// Ending this task ends all its connections, which is why they live in it.
-async fn carry(listener: TcpListener, postgres: u16) {
-    let mut connections = tokio::task::JoinSet::new();
-    loop {
-        let (mut from, _) = listener.accept().await.unwrap();
-        connections.spawn(async move {
-            let mut to = TcpStream::connect(("127.0.0.1", postgres)).await.unwrap();
-            let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
-        });
-    }
 }

@@ -228,7 +228,7 @@ async fn a_request_that_is_not_ours_gets_a_sentence_and_changes_nothing() {
         .post(format!("{}/api/sync", app.url))
         .header(header::COOKIE, &browser.cookie)
         .header(header::CONTENT_TYPE, "text/plain")
-        .body(serde_json::to_string(&browser.request(&[&[list.clone()]])).unwrap());
+        .body(serde_json::to_string(&browser.request(&[std::slice::from_ref(&list)])).unwrap());
     // A form on another site could post this, with the cookie; JSON it could not.
     assert_eq!(form.send().await.unwrap().status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
 
