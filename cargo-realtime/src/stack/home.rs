@@ -71,6 +71,14 @@ impl Home {
         self.dir.join("sync").join(format!("{database_id}.json"))
     }
 
+    /// The ids of the databases that have such a file.
+    pub fn sync_configs(&self) -> Result<Vec<String>> {
+        let dir = self.dir.join("sync");
+        let entries = fs::read_dir(&dir).with_context(|| format!("Cannot read {}", dir.display()))?;
+        let id = |entry: fs::DirEntry| Some(entry.file_name().to_str()?.strip_suffix(".json")?.to_owned());
+        Ok(entries.flatten().filter_map(id).collect())
+    }
+
     /// What a database's sync service has said.
     pub fn sync_log(&self, database_id: &str) -> PathBuf {
         self.logs().join(format!("sync-{database_id}.log"))

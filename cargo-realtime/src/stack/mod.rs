@@ -73,14 +73,17 @@ impl Stack {
     /// Stops everything, dependants first; gives what was stopped.
     pub async fn down(&mut self) -> Result<Vec<Stopped>> {
         let mut stopped = Vec::new();
-        for database in &self.state.databases {
-            if let Some(pid) = sync_service::stop(&self.home, &database.id).await? {
-                stopped.push(Stopped { what: format!("sync service of {}", database.name), pid });
+        // By the files that they were started with, so that a lost state leaves nothing running.
+        for database_id in self.home.sync_configs()? {
+            if let Some(pid) = sync_service::stop(&self.home, &database_id).await? {
+                stopped.push(Stopped { what: format!("sync service of {database_id}"), pid });
             }
         }
-        if let Some(cluster) = &self.state.postgres
-            && let Some(pid) = postgres::stop(cluster).await?
-        {
+        let cluster = match &self.state.postgres {
+            Some(cluster) => cluster.clone(),
+            None => postgres::plan(self)?,
+        };
+        if let Some(pid) = postgres::stop(&cluster).await? {
             stopped.push(Stopped { what: "Postgres".to_owned(), pid });
         }
         Ok(stopped)

@@ -32,7 +32,7 @@ pub async fn ensure_running(stack: &mut Stack) -> Result<()> {
     let user = OsUser::for_postgres()?;
     let cluster = match stack.state.postgres.clone() {
         Some(cluster) => cluster,
-        None => plan(stack, user.as_ref())?,
+        None => plan(stack)?,
     };
     if pid(&cluster).is_some() && stack.state.postgres.is_some() {
         return wait_until_ready(&cluster).await;
@@ -98,8 +98,9 @@ async fn clear_crash(cluster: &Cluster) -> Result<()> {
     fs::remove_file(&pid_file).with_context(|| format!("Cannot remove {}", pid_file.display()))
 }
 
-fn plan(stack: &Stack, user: Option<&OsUser>) -> Result<Cluster> {
-    let base = postgres_base(&stack.home, user);
+/// The cluster of a stack whose state does not have one: where it will be, or is, if the state was lost.
+pub fn plan(stack: &Stack) -> Result<Cluster> {
+    let base = postgres_base(&stack.home, OsUser::for_postgres()?.as_ref());
     Ok(Cluster {
         dir: base.join("postgres"),
         port: port::choose(&stack.home, port::POSTGRES, &[])?,

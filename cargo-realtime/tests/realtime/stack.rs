@@ -121,6 +121,10 @@ fn a_lost_state_file_loses_no_data() {
     assert_ne!(after["postgres"]["database_url"], before["postgres"]["database_url"]);
     assert!(!runs(postgres_pid(&before)) && runs(postgres_pid(&after)));
     assert_eq!(after["databases"][0]["name"], "shop");
+
+    fs::remove_file(machine.home().join("state.json")).unwrap();
+    machine.json("down");
+    assert!(!runs(postgres_pid(&after)) && !runs(sync_pid(&after)));
 }
 
 #[test]
