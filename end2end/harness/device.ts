@@ -42,12 +42,13 @@ export async function userId(page: Page): Promise<string> {
 
 /** Returns when the browser has stored all that the app needs to start without a network. */
 export async function storedForOffline(page: Page) {
-  await page.waitForFunction(async () => {
+  const notStored = async () => {
     await navigator.serviceWorker.ready;
     const loaded = performance.getEntriesByType("resource").map((entry) => new URL(entry.name));
     const files = loaded.filter((url) => url.origin === location.origin && !url.pathname.startsWith("/api/"));
     const wanted = ["/", "/lists/offline", ...files.map((url) => url.pathname)];
     const stored = await Promise.all(wanted.map((path) => caches.match(path, { ignoreSearch: true })));
-    return stored.every(Boolean);
-  });
+    return wanted.filter((_path, index) => !stored[index]);
+  };
+  await expect.poll(() => page.evaluate(notStored)).toEqual([]);
 }

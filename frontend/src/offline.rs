@@ -1,11 +1,11 @@
 //! The service worker, which lets the app start without a network.
 
 use futures::future::join_all;
-use js_sys::Array;
+use js_sys::{Array, Promise};
 use leptos::prelude::window;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::PerformanceResourceTiming;
+use web_sys::{PerformanceResourceTiming, ServiceWorkerContainer};
 
 /// One page of every route. Without a network the service worker serves them for all pages of their route.
 const PAGES: [&str; 2] = ["/", "/lists/offline"];
@@ -23,12 +23,25 @@ async fn try_prepare() -> Result<(), JsValue> {
     let first_visit = workers.controller().is_none();
     JsFuture::from(workers.register("/sw.js")).await?;
     JsFuture::from(workers.ready()?).await?;
+    if first_visit {
+        // A worker that is ready has not yet taken over this page, and sees none of its requests until it has.
+        controller(&workers).await?;
+    }
     let mut urls: Vec<String> = PAGES.map(str::to_owned).to_vec();
     if first_visit {
         // What this page loaded before there was a service worker went past it.
         urls.extend(loaded_resources());
     }
     join_all(urls.iter().map(|url| JsFuture::from(window().fetch_with_str(url)))).await;
+    Ok(())
+}
+
+/// Ends when the service worker has taken over this page.
+async fn controller(workers: &ServiceWorkerContainer) -> Result<(), JsValue> {
+    if workers.controller().is_none() {
+        let changed = Promise::new(&mut |resolve, _| workers.set_oncontrollerchange(Some(&resolve)));
+        JsFuture::from(changed).await?;
+    }
     Ok(())
 }
 
