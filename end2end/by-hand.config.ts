@@ -5,8 +5,6 @@ import config from "./playwright.config.ts";
 export default defineConfig({
   ...config,
   timeout: 300_000,
-  // Recording takes time, which would be in the figures.
-  use: { ...config.use, trace: "off" },
   projects: [
     // Prints how long a write takes to be seen.
     { name: "latency", testMatch: "latency.spec.ts", metadata: { writes: 100 } },

@@ -24,7 +24,8 @@ export default defineConfig({
   expect: { timeout: 15_000 },
   reporter: [["list"]],
   use: {
-    trace: "retain-on-failure",
+    // Recording takes a third of the time; `npx playwright test --trace on` does, to look closer.
+    trace: "off",
     launchOptions: { executablePath: executablePath(), args: isRoot ? ["--no-sandbox", ...quiet] : quiet },
   },
 });
