@@ -1,7 +1,7 @@
 //! A safe layer over the SDK's database: Rust types in, Rust types out, and callbacks that end with their guards.
 
 use app::store::{Statement, StoreError, Subscription};
-use js_sys::{Array, Function, JSON, Object, Promise, Reflect};
+use js_sys::{Array, BigInt, Function, JSON, JsString, Object, Promise, Reflect};
 use send_wrapper::SendWrapper;
 use serde_json::json;
 use wasm_bindgen::prelude::*;
@@ -50,7 +50,7 @@ impl Database {
         let read = Closure::once_into_js(read).unchecked_into::<Function>();
         let result: RawQueryResult = self.0.read_lock(&read).await.map_err(store_error)?.unchecked_into();
         // One text crosses into WASM and is parsed there, instead of every cell by a call of its own.
-        JSON::stringify(&result.raw_rows()).map(String::from).map_err(store_error)
+        json_text(&result.raw_rows()).map(String::from).map_err(store_error)
     }
 
     /// The names of the tables that a query reads.
@@ -100,6 +100,18 @@ impl Database {
 /// The name of a user's database file. Each user has one, so that nobody who shares the browser sees another's rows.
 pub fn file_name(user_id: &str) -> String {
     format!("{user_id}.db")
+}
+
+/// Rows as JSON. Integers beyond 2^53 are `BigInt`s, which JSON does not know, so where there are any they travel as text.
+fn json_text(rows: &Array) -> Result<JsString, JsValue> {
+    JSON::stringify(rows).or_else(|_| {
+        let as_text = |_key: JsValue, value: JsValue| match value.is_bigint() {
+            true => value.unchecked_ref::<BigInt>().to_string(10).map_or(value.clone(), JsValue::from),
+            false => value,
+        };
+        let replacer = Closure::<dyn Fn(JsValue, JsValue) -> JsValue>::new(as_text);
+        JSON::stringify_with_replacer(rows, replacer.as_ref())
+    })
 }
 
 /// Keeps a callback alive until the subscription is dropped, and then takes it out of JavaScript's hands first.

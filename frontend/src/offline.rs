@@ -23,13 +23,11 @@ async fn try_prepare() -> Result<(), JsValue> {
     let first_visit = workers.controller().is_none();
     JsFuture::from(workers.register("/sw.js")).await?;
     JsFuture::from(workers.ready()?).await?;
-    if first_visit {
-        // A worker that is ready has not yet taken over this page, and sees none of its requests until it has.
-        controller(&workers).await?;
-    }
     let mut urls: Vec<String> = PAGES.map(str::to_owned).to_vec();
     if first_visit {
-        // What this page loaded before there was a service worker went past it.
+        // A worker that is ready has not yet taken over this page, and sees none of its requests until it has. What
+        // the page loaded before went past it.
+        controller(&workers).await?;
         urls.extend(loaded_resources());
     }
     join_all(urls.iter().map(|url| JsFuture::from(window().fetch_with_str(url)))).await;

@@ -29,7 +29,11 @@ pub async fn sync(inner: Rc<Inner>, session: Session) {
     status.update(|status| (status.open, status.open_error) = (true, None));
     let _following = database.on_status(move |sync| status.update(|status| show(status, &sync)));
     let (connector, options) = (connector(session, database.clone()), sync_options());
-    futures::join!(connect(&database, &connector, &options), count_waiting(&database, status));
+    let connecting = async {
+        connect(&database, &connector, &options).await;
+        status.update(|status| status.tried = true);
+    };
+    futures::join!(connecting, count_waiting(&database, status));
 }
 
 async fn opened_in_time(inner: &Inner) -> Result<(), StoreError> {

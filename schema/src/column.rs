@@ -88,7 +88,11 @@ impl ColumnType for String {
 impl ColumnType for i64 {
     const KIND: ColumnKind = ColumnKind::Integer;
     fn read(value: Value) -> Option<Self> {
-        value.as_i64()
+        match value {
+            // Beyond 2^53 an integer is not a JavaScript number, so it comes as text.
+            Value::String(digits) => digits.parse().ok(),
+            value => value.as_i64(),
+        }
     }
     fn write(&self) -> Value {
         Value::from(*self)

@@ -52,6 +52,7 @@ fn state(status: &Status) -> &'static str {
         Status { open: false, .. } => "opening",
         Status { connected: true, waiting: 0, .. } => "synced",
         Status { connected: true, .. } => "uploading",
+        Status { tried: false, .. } => "opening",
         Status { connected: false, .. } => "offline",
     }
 }
@@ -81,6 +82,7 @@ mod tests {
     fn each_state_has_a_sentence() {
         let status = |open, connected, waiting| Status {
             open,
+            tried: open,
             connected,
             waiting,
             has_synced: true,
@@ -88,6 +90,7 @@ mod tests {
         };
         let sentences = [
             status(false, false, 0),
+            Status { tried: false, ..status(true, false, 1) },
             status(true, false, 0),
             status(true, false, 1),
             status(true, true, 2),
@@ -99,6 +102,7 @@ mod tests {
         assert_eq!(
             sentences,
             [
+                "Connecting",
                 "Connecting",
                 "Offline",
                 "Offline, 1 change to send",

@@ -4,7 +4,7 @@ use leptos_router::components::A;
 use leptos_router::hooks::use_params_map;
 use schema::Todo;
 
-use crate::components::{Loading, NameForm};
+use crate::components::{EditableRow, Loading, NameForm};
 use crate::queries;
 use crate::store::{LiveRow, Load, Statement, use_query, use_store, use_writer};
 
@@ -74,7 +74,6 @@ fn TodoItem(todo: LiveRow<Todo>) -> impl IntoView {
     let writer = use_writer();
     let title = todo.column(|todo| todo.title.clone());
     let done = todo.column(|todo| todo.done);
-    let editing = RwSignal::new(false);
     let id = StoredValue::new(todo.id);
     let check = move |event| {
         let check = Statement::new("UPDATE todos SET done = $1 WHERE id = $2");
@@ -84,35 +83,16 @@ fn TodoItem(todo: LiveRow<Todo>) -> impl IntoView {
         let edit = Statement::new("UPDATE todos SET title = $1 WHERE id = $2");
         writer.write_transaction(vec![edit.bind(title).bind(id.get_value())]);
     };
-    let delete = move |_| {
+    let delete = move || {
         writer
             .write_transaction(vec![Statement::new("DELETE FROM todos WHERE id = $1").bind(id.get_value())]);
     };
-    let row = move || {
-        view! {
+    view! {
+        <EditableRow text=title verb="Edit" label="Todo" on_edit=edit on_delete=delete>
             <label class:done=move || done.get()>
                 <input type="checkbox" prop:checked=move || done.get() on:change=check />
                 <span>{title}</span>
             </label>
-            <button type="button" class="quiet" aria-label=move || format!("Edit {}", title.get()) on:click=move |_| editing.set(true)>
-                "Edit"
-            </button>
-            <button type="button" class="quiet danger" aria-label=move || format!("Delete {}", title.get()) on:click=delete>
-                "Delete"
-            </button>
-        }
-    };
-    view! {
-        <li>
-            <Show when=move || editing.get() fallback=row>
-                <NameForm
-                    label="Todo"
-                    button="Save"
-                    initial=title.get_untracked()
-                    on_submit=edit
-                    on_leave=move |()| editing.set(false)
-                />
-            </Show>
-        </li>
+        </EditableRow>
     }
 }

@@ -3,7 +3,7 @@ use leptos_meta::Title;
 use leptos_router::components::A;
 use schema::List;
 
-use crate::components::{Loading, NameForm};
+use crate::components::{EditableRow, Loading, NameForm};
 use crate::queries::{self, ListSummary};
 use crate::store::{LiveRow, Statement, use_query, use_writer};
 
@@ -37,42 +37,22 @@ fn ListItem(list: LiveRow<ListSummary>) -> impl IntoView {
     let writer = use_writer();
     let name = list.column(|list| list.name.clone());
     let progress = list.column(|list| (list.done, list.todos));
-    let renaming = RwSignal::new(false);
     let id = StoredValue::new(list.id);
     let rename = move |name: String| {
         let rename = Statement::new("UPDATE lists SET name = $1 WHERE id = $2");
         writer.write_transaction(vec![rename.bind(name).bind(id.get_value())]);
     };
     // The todos go first, so that no watcher and no server ever sees a todo without its list.
-    let delete = move |_| {
+    let delete = move || {
         let todos = Statement::new("DELETE FROM todos WHERE list_id = $1").bind(id.get_value());
         let list = Statement::new("DELETE FROM lists WHERE id = $1").bind(id.get_value());
         writer.write_transaction(vec![todos, list]);
     };
-    let row = move || {
-        view! {
+    view! {
+        <EditableRow text=name verb="Rename" label="List name" on_edit=rename on_delete=delete>
             <A href=format!("/lists/{}", id.get_value())>{name}</A>
             <span class="progress">{move || progress_text(progress.get())}</span>
-            <button type="button" class="quiet" aria-label=move || format!("Rename {}", name.get()) on:click=move |_| renaming.set(true)>
-                "Rename"
-            </button>
-            <button type="button" class="quiet danger" aria-label=move || format!("Delete {}", name.get()) on:click=delete>
-                "Delete"
-            </button>
-        }
-    };
-    view! {
-        <li>
-            <Show when=move || renaming.get() fallback=row>
-                <NameForm
-                    label="List name"
-                    button="Save"
-                    initial=name.get_untracked()
-                    on_submit=rename
-                    on_leave=move |()| renaming.set(false)
-                />
-            </Show>
-        </li>
+        </EditableRow>
     }
 }
 

@@ -5,6 +5,8 @@
 pub struct Status {
     /// Whether the local database is open. Until then nothing can be read or written.
     pub open: bool,
+    /// Whether the first attempt to connect has ended, well or not.
+    pub tried: bool,
     /// Whether the sync stream is up.
     pub connected: bool,
     /// Whether the local database has ever held everything the user may read.
