@@ -11,6 +11,8 @@ use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cargo_run;
+
 /// How long a program may take to end when asked to.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -48,6 +50,7 @@ impl Foreground {
     /// Starts the program in a process group of its own, so that Ctrl-C reaches it through us, once and in order.
     pub fn start(mut command: Command) -> Result<Self> {
         let program = command.as_std().get_program().to_string_lossy().into_owned();
+        cargo_run::forget(&mut command);
         let child = command
             .process_group(0)
             .stdin(std::process::Stdio::null())

@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`cli`] (the commands), then [`commands`] (one file each) and [`stack`] (what they work on).
 
+mod cargo_run;
 mod cli;
 mod commands;
 mod executable;

@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
+use crate::cargo_run;
+
 /// How much of a failed program's output an error repeats.
 const LINES: usize = 40;
 
@@ -20,6 +22,7 @@ pub async fn output(program: &str, arguments: &[&str]) -> Option<String> {
 /// to `on_line` as it comes.
 pub async fn run(mut command: Command, mut on_line: impl FnMut(&str)) -> Result<()> {
     let line = command_line(&command);
+    cargo_run::forget(&mut command);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
