@@ -142,8 +142,4 @@ extern "C" {
     /// Why the last upload failed.
     #[wasm_bindgen(method, getter, js_name = uploadError)]
     pub fn upload_error(this: &SyncStatus) -> Option<js_sys::Error>;
-
-    /// Why the last download failed.
-    #[wasm_bindgen(method, getter, js_name = downloadError)]
-    pub fn download_error(this: &SyncStatus) -> Option<js_sys::Error>;
 }

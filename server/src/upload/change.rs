@@ -50,7 +50,7 @@ impl<'a> CheckedChange<'a> {
 }
 
 fn cell<'a>(table: &Table, name: &str, value: &'a Value) -> Result<(&'static Column, Cell<'a>), Rejected> {
-    let column = table.columns.iter().find(|column| column.name == name).ok_or_else(|| {
+    let column = table.column(name).ok_or_else(|| {
         let sentence = format!("The server's table {} has no column {:?}.", table.name, shortened(name));
         Rejected::new(Code::UnknownColumn, sentence)
     })?;
