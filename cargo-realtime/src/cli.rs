@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::{
+    connect_app_to_database, create_app, create_database, database_sync_enable, destroy, mcp, new,
+};
 use crate::output::Output;
 
-/// Builds, runs and tests local-first, realtime Leptos apps.
+/// Makes, runs and tests local-first, realtime Leptos apps.
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo realtime",
@@ -22,6 +25,14 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a new app, with a database and a sync service on this machine: the four tools in a row
+    ///
+    /// Makes the folder NAME with the app in it (a git repository with a first commit), starts the local stack as
+    /// `cargo realtime up` does, makes a database with a sync service for the app, and writes where they are into the app's
+    /// `.env`. Needs no account and asks nothing. If something fails, what it has made is taken away again.
+    ///
+    /// Then: `cd NAME`, and `cargo realtime dev`.
+    New(new::Arguments),
     /// Run the app in the current folder and rebuild it as you edit, after getting everything that this takes
     ///
     /// Installs what is missing (the wasm32 target of Rust, cargo-leptos, wasm-bindgen, the app's npm packages), starts the
@@ -70,6 +81,37 @@ pub enum Command {
     ///
     /// Changes nothing. With --json, the output has the addresses of the databases with their passwords.
     Status(Output),
+    /// Make a database: the tool create_database
+    ///
+    /// On this machine, in the local stack's Postgres, unless --provider says otherwise. Run again with the same name, it
+    /// changes nothing; after a failure, it goes on where it stopped.
+    CreateDatabase(create_database::Arguments),
+    /// Give a database a sync service: the tool database_sync_enable
+    ///
+    /// On this machine, unless --provider says otherwise. Returns when the service is ready. Run again, it changes nothing;
+    /// after a failure, it goes on where it stopped.
+    DatabaseSyncEnable(database_sync_enable::Arguments),
+    /// Make an app in a new folder: the tool create_app
+    ///
+    /// The app is a cargo-leptos workspace in a git repository with a first commit. It has no database yet:
+    /// `connect-app-to-database` gives it one, and so does `cargo realtime dev` in its folder.
+    CreateApp(create_app::Arguments),
+    /// Write where an app finds its database and its sync service: the tool connect_app_to_database
+    ///
+    /// Sets seven variables in the app's `.env`, which only its owner may read and git ignores. Every other line of the file
+    /// stays as it is.
+    ConnectAppToDatabase(connect_app_to_database::Arguments),
+    /// Delete a database with its data and its sync service
+    ///
+    /// Undoes create-database and database-sync-enable, on this machine and at the providers. Apps that used the
+    /// database stay; `cargo realtime up` in an app's folder gives it a new one.
+    Destroy(destroy::Arguments),
+    /// Serve the four tools to an AI assistant: an MCP server on stdin and stdout
+    ///
+    /// Its tools are create_database, database_sync_enable, create_app and connect_app_to_database. Apps are made in the
+    /// folder that it is started in, unless --dir names another. The client starts it; to try it by hand,
+    /// `npx @modelcontextprotocol/inspector cargo-realtime mcp`.
+    Mcp(mcp::Arguments),
     /// Run a database's sync service (the local stack does this by itself)
     #[command(hide = true)]
     SyncService {
@@ -83,10 +125,17 @@ impl Command {
     /// Whether the result is for a machine.
     pub fn wants_json(&self) -> bool {
         match self {
-            Self::Up(output) | Self::Down(output) | Self::Status(output) | Self::Doctor(output) => {
-                output.json
-            }
-            Self::Dev | Self::Test | Self::SyncService { .. } => false,
+            Self::New(new::Arguments { output, .. })
+            | Self::CreateDatabase(create_database::Arguments { output, .. })
+            | Self::DatabaseSyncEnable(database_sync_enable::Arguments { output, .. })
+            | Self::CreateApp(create_app::Arguments { output, .. })
+            | Self::ConnectAppToDatabase(connect_app_to_database::Arguments { output, .. })
+            | Self::Destroy(destroy::Arguments { output, .. })
+            | Self::Up(output)
+            | Self::Down(output)
+            | Self::Status(output)
+            | Self::Doctor(output) => output.json,
+            Self::Dev | Self::Test | Self::Mcp(_) | Self::SyncService { .. } => false,
         }
     }
 }

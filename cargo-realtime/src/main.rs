@@ -7,10 +7,13 @@ mod cli;
 mod commands;
 mod executable;
 mod foreground;
+mod mcp;
 mod output;
 mod progress;
 mod stack;
+mod template;
 mod toolchain;
+mod tools;
 mod workspace;
 
 use std::ffi::OsString;
@@ -27,9 +30,10 @@ async fn main() -> ExitCode {
     match run(command).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", chain(&error));
+            let error = output::error_text(&error);
+            eprintln!("error: {error}");
             if wants_json {
-                println!("{}", serde_json::json!({ "error": chain(&error) }));
+                println!("{}", serde_json::json!({ "error": error }));
             }
             ExitCode::FAILURE
         }
@@ -39,11 +43,18 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Doctor(output) => return commands::doctor::run(output).await,
+        Command::New(arguments) => commands::new::run(arguments).await,
         Command::Dev => commands::dev::run().await,
         Command::Test => commands::test::run().await,
         Command::Up(output) => commands::up::run(output).await,
         Command::Down(output) => commands::down::run(output).await,
         Command::Status(output) => commands::status::run(output).await,
+        Command::CreateDatabase(arguments) => commands::create_database::run(arguments).await,
+        Command::DatabaseSyncEnable(arguments) => commands::database_sync_enable::run(arguments).await,
+        Command::CreateApp(arguments) => commands::create_app::run(arguments).await,
+        Command::ConnectAppToDatabase(arguments) => commands::connect_app_to_database::run(arguments).await,
+        Command::Destroy(arguments) => commands::destroy::run(arguments).await,
+        Command::Mcp(arguments) => commands::mcp::run(arguments).await,
         Command::SyncService { config } => commands::sync_service::run(&config).await,
     }?;
     Ok(ExitCode::SUCCESS)
@@ -56,10 +67,4 @@ fn arguments() -> impl Iterator<Item = OsString> {
         arguments.remove(1);
     }
     arguments.into_iter()
-}
-
-/// An error with what led to it, the outermost first.
-fn chain(error: &anyhow::Error) -> String {
-    let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
-    causes.join("\n  because: ")
 }

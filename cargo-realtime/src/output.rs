@@ -21,3 +21,9 @@ impl Output {
         Ok(())
     }
 }
+
+/// An error with what led to it, the outermost first.
+pub fn error_text(error: &anyhow::Error) -> String {
+    let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+    causes.join("\n  because: ")
+}

@@ -1,51 +1,86 @@
-//! What a person sees while something takes time: a spinner in a terminal, plain lines anywhere else. Everything
-//! goes to stderr, so stdout stays free for what a command prints.
+//! What is seen while something takes time: a spinner in a terminal, plain lines anywhere else, messages for an
+//! MCP client. What people see goes to stderr, so stdout stays free for what a command prints.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-
-/// How often a step tells its state where there is no terminal to redraw.
-const LINE_INTERVAL: Duration = Duration::from_secs(20);
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Shows the steps of one command.
 #[derive(Clone)]
 pub struct Progress {
-    /// `None` where stderr is no terminal.
-    bars: Option<MultiProgress>,
+    audience: Audience,
+}
+
+#[derive(Clone)]
+enum Audience {
+    /// Somebody at a terminal.
+    Terminal(MultiProgress),
+    /// Whoever reads stderr later.
+    Log,
+    /// A program that asked to be told.
+    Messages(UnboundedSender<String>),
 }
 
 impl Progress {
     /// Spinners if stderr is a terminal, lines otherwise.
     pub fn new() -> Self {
-        Self { bars: std::io::stderr().is_terminal().then(MultiProgress::new) }
+        let audience = match std::io::stderr().is_terminal() {
+            true => Audience::Terminal(MultiProgress::new()),
+            false => Audience::Log,
+        };
+        Self { audience }
+    }
+
+    /// Messages to a program.
+    pub fn messages(receiver: UnboundedSender<String>) -> Self {
+        Self { audience: Audience::Messages(receiver) }
     }
 
     /// Begins a step. `title` says what happens, why, and how long it is expected to take when that is long.
     pub fn step(&self, title: impl Into<String>) -> Step {
         let title = title.into();
-        let bar = match &self.bars {
-            Some(bars) => Some(spinner(bars, &title)),
-            None => {
+        let bar = match &self.audience {
+            Audience::Terminal(bars) => Some(spinner(bars, &title)),
+            Audience::Log => {
                 eprintln!("  {title} …");
+                None
+            }
+            Audience::Messages(_) => {
+                self.line(format!("{title} …"));
                 None
             }
         };
         let now = Instant::now();
-        Step { bars: self.bars.clone(), bar, title, started: now, last_line: Mutex::new(now) }
+        Step { progress: self.clone(), bar, title, started: now, last_line: Mutex::new(now) }
     }
 
     /// A line that stays.
     pub fn line(&self, text: impl AsRef<str>) {
-        print_line(self.bars.as_ref(), text.as_ref());
+        let text = text.as_ref();
+        match &self.audience {
+            // Fails only when the terminal is gone, and then nobody reads the line.
+            Audience::Terminal(bars) => drop(bars.println(text)),
+            Audience::Log => eprintln!("{text}"),
+            // Fails only when the call that they are about has ended.
+            Audience::Messages(receiver) => drop(receiver.send(text.to_owned())),
+        }
+    }
+
+    /// How often a step tells how far it is, where there is no terminal to redraw.
+    fn interval(&self) -> Duration {
+        match &self.audience {
+            Audience::Terminal(_) | Audience::Log => Duration::from_secs(20),
+            Audience::Messages(_) => Duration::from_secs(1),
+        }
     }
 }
 
 /// One step under way. Dropped without [`Step::done`], it disappears: the error that follows speaks for it.
 pub struct Step {
-    bars: Option<MultiProgress>,
+    progress: Progress,
     bar: Option<ProgressBar>,
     title: String,
     started: Instant,
@@ -60,9 +95,9 @@ impl Step {
             return;
         }
         let Ok(mut last_line) = self.last_line.lock() else { return };
-        if last_line.elapsed() >= LINE_INTERVAL {
+        if last_line.elapsed() >= self.progress.interval() {
             *last_line = Instant::now();
-            eprintln!("    {text} ({} s)", self.started.elapsed().as_secs());
+            self.progress.line(format!("    {text} ({} s)", self.started.elapsed().as_secs()));
         }
     }
 
@@ -72,7 +107,7 @@ impl Step {
             bar.finish_and_clear();
         }
         let seconds = self.started.elapsed().as_secs_f32();
-        print_line(self.bars.as_ref(), &format!("✓ {} ({seconds:.1} s)", outcome.as_ref()));
+        self.progress.line(format!("✓ {} ({seconds:.1} s)", outcome.as_ref()));
     }
 }
 
@@ -92,12 +127,4 @@ fn spinner(bars: &MultiProgress, title: &str) -> ProgressBar {
     bar.set_message(title.to_owned());
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
-}
-
-fn print_line(bars: Option<&MultiProgress>, text: &str) {
-    match bars {
-        // Fails only when the terminal is gone, and then nobody reads the line.
-        Some(bars) => drop(bars.println(text)),
-        None => eprintln!("{text}"),
-    }
 }

@@ -1,8 +1,15 @@
 //! One file per command.
 
+pub mod connect_app_to_database;
+pub mod create_app;
+pub mod create_database;
+pub mod database_sync_enable;
+pub mod destroy;
 pub mod dev;
 pub mod doctor;
 pub mod down;
+pub mod mcp;
+pub mod new;
 pub mod status;
 pub mod sync_service;
 pub mod test;

@@ -1,11 +1,13 @@
 //! Apps and what connects them to a database: the seven variables in their environment.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::database::{create_database, database_sync_enable, name_for};
 use super::state::App;
+use super::state::listed;
 use super::{Stack, env_file};
 
 /// Makes sure that the app in `root` has a database of its own with a sync service, both running, and the variables
@@ -26,12 +28,7 @@ pub async fn ensure_connected(stack: &mut Stack, root: &Path, env_file: Option<&
 /// file stays. Gives whether anything has changed, in which case a running app must be started again.
 pub fn connect_app_to_database(stack: &mut Stack, app_id: &str, database_id: &str) -> Result<bool> {
     let variables = variables(stack, database_id)?;
-    let app = stack
-        .state
-        .apps
-        .iter_mut()
-        .find(|app| app.id == app_id)
-        .with_context(|| format!("There is no app with the id {app_id:?}."))?;
+    let app = find(stack, app_id)?.clone();
     if !app.path.is_dir() {
         // The folder was deleted or moved away: its database stays, there is nothing to write to.
         return Ok(false);
@@ -43,17 +40,37 @@ pub fn connect_app_to_database(stack: &mut Stack, app_id: &str, database_id: &st
             .line(format!("✓ Wrote {}; if the app is running, start it again", app.env_file.display()));
     }
     if app.database_id.as_deref() != Some(database_id) {
-        app.database_id = Some(database_id.to_owned());
+        for app in stack.state.apps.iter_mut().filter(|app| app.id == app_id) {
+            app.database_id = Some(database_id.to_owned());
+        }
         stack.save()?;
     }
     Ok(changed)
+}
+
+/// The app with this id.
+pub fn find<'a>(stack: &'a Stack, app_id: &str) -> Result<&'a App> {
+    stack.state.apps.iter().find(|app| app.id == app_id).with_context(|| {
+        let known = stack.state.apps.iter().filter(|app| app.path.is_dir()).map(|app| app.id.as_str());
+        format!("There is no app with the id {app_id:?}. {}", listed(known, "create_app"))
+    })
+}
+
+/// Deletes an app: its folder, and what the stack knows of it. Its database stays.
+pub fn delete(stack: &mut Stack, app_id: &str) -> Result<()> {
+    let dir = find(stack, app_id)?.path.clone();
+    if dir.exists() {
+        fs::remove_dir_all(&dir).with_context(|| format!("Cannot delete {}", dir.display()))?;
+    }
+    stack.state.apps.retain(|app| app.id != app_id);
+    stack.save()
 }
 
 /// The environment of an app that uses this database.
 pub fn variables(stack: &Stack, database_id: &str) -> Result<Vec<(&'static str, String)>> {
     let database = stack.state.database(database_id)?;
     let sync = database.sync.as_ref().with_context(|| {
-        format!("The database {database_id} has no sync service yet. Enable it with database_sync_enable.")
+        format!("The database {database_id:?} has no sync service yet. Enable it with database_sync_enable.")
     })?;
     let database_url = stack.state.cluster()?.url(&database.name);
     Ok(vec![
@@ -68,7 +85,7 @@ pub fn variables(stack: &Stack, database_id: &str) -> Result<Vec<(&'static str, 
 }
 
 /// Notes the app in `root`, under an id that no other app has.
-fn register(stack: &mut Stack, root: &Path, env_file: Option<&Path>) -> Result<App> {
+pub fn register(stack: &mut Stack, root: &Path, env_file: Option<&Path>) -> Result<App> {
     if let Some(app) = stack.state.apps.iter().find(|app| app.path == root) {
         return Ok(app.clone());
     }

@@ -1,15 +1,18 @@
 //! Databases of the cluster, and sync for them: the tools `create_database` and `database_sync_enable`, as far as they
 //! are local.
 
+use std::fs;
+
 use anyhow::{Context, Result, bail};
 use sqlx::{Connection, Executor, PgConnection};
 
 use super::state::{Database, Sync};
-use super::{Stack, port, secret, sync_service};
+use super::{Stack, port, postgres, secret, sync_service};
 
 /// Makes a database called `name`, unless there is one; gives its id.
 pub async fn create_database(stack: &mut Stack, name: &str) -> Result<String> {
     check_name(name)?;
+    postgres::ensure_running(stack).await?;
     ensure_exists(stack, name).await?;
     if !stack.state.databases.iter().any(|database| database.name == name) {
         let database = Database { id: name.to_owned(), name: name.to_owned(), sync: None };
@@ -21,7 +24,8 @@ pub async fn create_database(stack: &mut Stack, name: &str) -> Result<String> {
 
 /// Gives a database its sync service, and starts it if it does not run.
 pub async fn database_sync_enable(stack: &mut Stack, database_id: &str) -> Result<()> {
-    let database = stack.state.database(database_id)?;
+    let database = stack.state.database(database_id)?.clone();
+    postgres::ensure_running(stack).await?;
     if database.sync.is_none() {
         let taken: Vec<u16> = stack.sync_ports();
         let sync = Sync {
@@ -33,6 +37,37 @@ pub async fn database_sync_enable(stack: &mut Stack, database_id: &str) -> Resul
         stack.set_sync(database_id, sync)?;
     }
     sync_service::ensure_running(stack, database_id).await
+}
+
+/// Takes a database's sync service away from it; the database stays. Whatever it had sent to browsers is sent anew by
+/// the next one.
+pub async fn database_sync_disable(stack: &mut Stack, database_id: &str) -> Result<()> {
+    stack.state.database(database_id)?;
+    sync_service::stop(&stack.home, database_id).await?;
+    let config = stack.home.sync_config(database_id);
+    if config.exists() {
+        fs::remove_file(&config).with_context(|| format!("Cannot delete {}", config.display()))?;
+    }
+    for database in stack.state.databases.iter_mut().filter(|database| database.id == database_id) {
+        database.sync = None;
+    }
+    stack.save()
+}
+
+/// Deletes a database with its data, and its sync service. Apps that used it have none then.
+pub async fn delete_database(stack: &mut Stack, database_id: &str) -> Result<()> {
+    let name = stack.state.database(database_id)?.name.clone();
+    postgres::ensure_running(stack).await?;
+    database_sync_disable(stack, database_id).await?;
+    let mut admin = PgConnection::connect(&stack.state.cluster()?.url("postgres")).await?;
+    let drop = format!(r#"DROP DATABASE IF EXISTS "{name}" WITH (FORCE)"#);
+    admin.execute(drop.as_str()).await.with_context(|| format!("Cannot delete the database {name}"))?;
+    admin.close().await?;
+    stack.state.databases.retain(|database| database.id != database_id);
+    for app in stack.state.apps.iter_mut().filter(|app| app.database_id.as_deref() == Some(database_id)) {
+        app.database_id = None;
+    }
+    stack.save()
 }
 
 /// Makes the database in Postgres if it is not there.

@@ -53,6 +53,11 @@ impl Stack {
         &self.home
     }
 
+    /// Where it tells what it does.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
     /// Starts everything that is wanted and does not run, and puts right what depends on it.
     pub async fn up(&mut self) -> Result<()> {
         postgres::ensure_running(self).await?;
@@ -102,6 +107,22 @@ impl Stack {
     /// Where the role `realtime` can make databases and roles.
     pub fn admin_url(&self) -> Result<String> {
         Ok(self.state.cluster()?.url("postgres"))
+    }
+
+    /// Whether there is a database with this id.
+    pub fn has_database(&self, id: &str) -> bool {
+        self.state.databases.iter().any(|database| database.id == id)
+    }
+
+    /// Fails if there is no database with this id.
+    pub fn require_database(&self, id: &str) -> Result<()> {
+        self.state.database(id).map(drop)
+    }
+
+    /// Where clients find a database's sync service.
+    pub fn powersync_url(&self, database_id: &str) -> Result<String> {
+        let sync = self.state.database(database_id)?.sync.as_ref();
+        Ok(sync.with_context(|| format!("The database {database_id:?} has no sync service yet."))?.url())
     }
 
     fn save(&self) -> Result<()> {

@@ -115,14 +115,23 @@ impl State {
     /// The database with this id.
     pub fn database(&self, id: &str) -> Result<&Database> {
         self.databases.iter().find(|database| database.id == id).with_context(|| {
-            let known: Vec<_> = self.databases.iter().map(|database| database.id.as_str()).collect();
-            format!("There is no database with the id {id:?}. There are: {}.", known.join(", "))
+            let known = self.databases.iter().map(|database| database.id.as_str());
+            format!("There is no database with the id {id:?}. {}", listed(known, "create_database"))
         })
     }
 
     /// The cluster, which `up` has made before anything else.
     pub fn cluster(&self) -> Result<&Cluster> {
         self.postgres.as_ref().context("There is no Postgres cluster yet. Run `cargo realtime up`.")
+    }
+}
+
+/// What there is, for somebody who asked for something else, or the tool that makes the first.
+pub fn listed<'a>(ids: impl Iterator<Item = &'a str>, tool: &str) -> String {
+    let ids: Vec<_> = ids.collect();
+    match ids.is_empty() {
+        true => format!("There is none yet: make one with {tool}."),
+        false => format!("There is: {}.", ids.join(", ")),
     }
 }
 

@@ -1,0 +1,35 @@
+//! `cargo realtime create-database`.
+
+use anyhow::Result;
+
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::stack::Stack;
+use crate::stack::home::Home;
+use crate::tools::{CreateDatabase, DatabaseCreated, DatabaseProvider};
+
+/// What the command takes.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    tool: CreateDatabase,
+    /// Who runs the database
+    #[arg(long, value_enum, default_value_t)]
+    provider: DatabaseProvider,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Makes a database.
+pub async fn run(arguments: Arguments) -> Result<()> {
+    let mut stack = Stack::open(Home::locate()?, Progress::new()).await?;
+    let database = arguments.tool.call(&mut stack, arguments.provider).await?;
+    arguments.output.print(&database, || text(&database))
+}
+
+fn text(DatabaseCreated { database_id, created, .. }: &DatabaseCreated) -> String {
+    let what = if *created { "Made" } else { "There is already" };
+    format!(
+        "{what} the database {database_id}. Next: cargo realtime database-sync-enable --database-id {database_id}"
+    )
+}

@@ -1,0 +1,35 @@
+//! `cargo realtime database-sync-enable`.
+
+use anyhow::Result;
+
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::stack::Stack;
+use crate::stack::home::Home;
+use crate::tools::{DatabaseSyncEnable, SyncEnabled, SyncProvider};
+
+/// What the command takes.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    tool: DatabaseSyncEnable,
+    /// Who runs the sync service
+    #[arg(long, value_enum, default_value_t)]
+    provider: SyncProvider,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Gives a database a sync service.
+pub async fn run(arguments: Arguments) -> Result<()> {
+    let mut stack = Stack::open(Home::locate()?, Progress::new()).await?;
+    let sync = arguments.tool.call(&mut stack, arguments.provider).await?;
+    arguments.output.print(&sync, || text(&sync))
+}
+
+fn text(SyncEnabled { database_id, powersync_url, .. }: &SyncEnabled) -> String {
+    format!(
+        "The database {database_id} syncs at {powersync_url}. Next: cargo realtime connect-app-to-database --app-id APP \
+         --database-id {database_id}"
+    )
+}

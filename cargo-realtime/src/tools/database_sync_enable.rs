@@ -1,0 +1,51 @@
+//! `database_sync_enable`.
+
+use anyhow::{Result, bail};
+use rmcp::schemars::{self, JsonSchema};
+use serde::{Deserialize, Serialize};
+
+use crate::stack::{Stack, database};
+
+/// Who runs a database's sync service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum SyncProvider {
+    /// A sync service on this machine, which needs no account
+    #[default]
+    Local,
+    /// The PowerSync Service on Fly.io, by the token in FLY_API_TOKEN
+    Fly,
+}
+
+/// Arguments of `database_sync_enable`.
+#[derive(Debug, clap::Args, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DatabaseSyncEnable {
+    /// The database, as `create_database` has called it
+    #[arg(long, value_name = "ID")]
+    pub database_id: String,
+}
+
+/// Result of `database_sync_enable`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncEnabled {
+    /// The database.
+    pub database_id: String,
+    /// Who runs its sync service.
+    pub provider: SyncProvider,
+    /// Where clients find the sync service; no trailing slash.
+    pub powersync_url: String,
+}
+
+impl DatabaseSyncEnable {
+    /// Gives the database a sync service, and returns when that is ready.
+    pub async fn call(&self, stack: &mut Stack, provider: SyncProvider) -> Result<SyncEnabled> {
+        match provider {
+            SyncProvider::Local => database::database_sync_enable(stack, &self.database_id).await?,
+            SyncProvider::Fly => bail!("Fly is not supported yet."),
+        }
+        let powersync_url = stack.powersync_url(&self.database_id)?;
+        Ok(SyncEnabled { database_id: self.database_id.clone(), provider, powersync_url })
+    }
+}
