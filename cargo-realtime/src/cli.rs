@@ -79,7 +79,8 @@ pub enum Command {
     Down(Output),
     /// Show what the local stack runs
     ///
-    /// Changes nothing. With --json, the output has the addresses of the databases with their passwords.
+    /// Lists the databases, their sync services and the apps. Changes nothing, and shows no secret: those are in the
+    /// `.env` of each app.
     Status(Output),
     /// Make a database: the tool create_database
     ///

@@ -10,8 +10,8 @@ const run = promisify(execFile);
 /** The part of `cargo realtime status --json` that the tests read. */
 export interface Report {
   postgres: { running: boolean; pid: number | null };
-  databases: { id: string; database_url: string; sync: { running: boolean; pid: number | null } | null }[];
-  apps: { path: string; env_file: string; database_id: string | null }[];
+  databases: { id: string; sync: { running: boolean; pid: number | null } | null }[];
+  apps: { path: string; envFile: string; databaseId: string | null }[];
 }
 
 /** The folder that stands for the app in the tests' stack, so that the real one keeps its `.env`. */

@@ -19,9 +19,9 @@ export class Stack {
     const report = await cargoRealtime("up");
     const folder = await realpath(appFolder);
     const app = report.apps.find((app) => app.path === folder);
-    if (!app?.database_id) throw new Error(`\`cargo realtime up\` has not connected ${folder} to a database.`);
-    const environment = parseEnv(await readFile(app.env_file, "utf8"));
-    return new Stack(app.database_id, environment, postgres(environment.DIRECT_DATABASE_URL ?? "", { max: 1 }));
+    if (!app?.databaseId) throw new Error(`\`cargo realtime up\` has not connected ${folder} to a database.`);
+    const environment = parseEnv(await readFile(app.envFile, "utf8"));
+    return new Stack(app.databaseId, environment, postgres(environment.DIRECT_DATABASE_URL ?? "", { max: 1 }));
   }
 
   /** Kills Postgres as a power cut would. */

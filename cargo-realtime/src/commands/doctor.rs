@@ -17,7 +17,7 @@ pub async fn run(output: Output) -> Result<ExitCode> {
         |need| checks.iter().any(|it| it.needed_for == need && matches!(it.status, Status::Missing { .. }));
     let (dev, test) = (!is_missing(NeededFor::Dev), !is_missing(NeededFor::Test));
     output
-        .print(&json!({ "ready_for_dev": dev, "ready_for_test": dev && test, "checks": checks }), || {
+        .print(&json!({ "readyForDev": dev, "readyForTest": dev && test, "checks": checks }), || {
             text(&checks, workspace.is_some(), dev, test)
         })?;
     Ok(if dev && test { ExitCode::SUCCESS } else { ExitCode::FAILURE })

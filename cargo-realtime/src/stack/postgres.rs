@@ -68,6 +68,11 @@ impl Cluster {
         format!("postgres://realtime:{}@127.0.0.1:{}/{name}", self.password, self.port)
     }
 
+    /// The same without the password, for people to read.
+    pub fn public_url(&self, name: &str) -> String {
+        format!("postgres://realtime@127.0.0.1:{}/{name}", self.port)
+    }
+
     /// What Postgres has said.
     pub fn log(&self) -> PathBuf {
         self.dir.join("postgres.log")

@@ -9,8 +9,9 @@ use super::home::Home;
 use super::state::State;
 use super::{postgres, sync_service};
 
-/// The stack as it is. Its JSON holds passwords; [`Report::text`] does not.
+/// The stack as it is. Holds no secret.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The stack's folder.
     pub home: PathBuf,
@@ -24,6 +25,7 @@ pub struct Report {
 
 /// The cluster. Fields are null while there is none.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PostgresReport {
     /// Whether it runs.
     pub running: bool,
@@ -31,7 +33,7 @@ pub struct PostgresReport {
     pub pid: Option<u32>,
     /// On 127.0.0.1.
     pub port: Option<u16>,
-    /// Where the role `realtime` can make databases and roles.
+    /// Where the role `realtime` can make databases and roles; without its password.
     pub database_url: Option<String>,
     /// Its log file.
     pub log: Option<PathBuf>,
@@ -39,12 +41,13 @@ pub struct PostgresReport {
 
 /// A database.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DatabaseReport {
     /// What other commands refer to it by.
     pub id: String,
     /// Its name in Postgres.
     pub name: String,
-    /// Where the role `realtime`, its owner, finds it.
+    /// Where the role `realtime`, its owner, finds it; without its password, which is in the `.env` of its apps.
     pub database_url: Option<String>,
     /// Null until sync is enabled.
     pub sync: Option<SyncReport>,
@@ -52,6 +55,7 @@ pub struct DatabaseReport {
 
 /// A database's sync service.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SyncReport {
     /// Whether it runs.
     pub running: bool,
@@ -65,6 +69,7 @@ pub struct SyncReport {
 
 /// A connected app.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AppReport {
     /// What other commands refer to it by.
     pub id: String,
@@ -149,7 +154,7 @@ fn postgres_report(state: &State) -> PostgresReport {
         running: pid.is_some(),
         pid,
         port: cluster.map(|cluster| cluster.port),
-        database_url: cluster.map(|cluster| cluster.url("postgres")),
+        database_url: cluster.map(|cluster| cluster.public_url("postgres")),
         log: cluster.map(|cluster| cluster.log()),
     }
 }
@@ -165,7 +170,7 @@ fn databases(home: &Home, state: &State) -> Vec<DatabaseReport> {
         .map(|database| DatabaseReport {
             id: database.id.clone(),
             name: database.name.clone(),
-            database_url: state.postgres.as_ref().map(|cluster| cluster.url(&database.name)),
+            database_url: state.postgres.as_ref().map(|cluster| cluster.public_url(&database.name)),
             sync: database.sync.as_ref().map(|sync| sync_report(&database.id, sync)),
         })
         .collect()

@@ -29,7 +29,7 @@ pub use rust::WASM;
 
 /// What was found of a tool.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "camelCase")]
 pub enum Status {
     /// It is here; which version, or where.
     Found(String),
@@ -44,7 +44,7 @@ pub enum Status {
 
 /// Who needs a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "camelCase")]
 pub enum NeededFor {
     /// `cargo realtime dev`, and so everybody.
     Dev,
@@ -56,6 +56,7 @@ pub enum NeededFor {
 
 /// One line of the doctor.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Check {
     /// The tool.
     pub name: &'static str,

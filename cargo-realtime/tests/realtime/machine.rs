@@ -58,11 +58,25 @@ impl Machine {
         self.command(arguments).output().unwrap()
     }
 
-    /// Runs it, and expects it to work; gives the JSON that it prints.
-    pub fn json(&self, command: &str) -> Value {
-        let output = self.run(&[command, "--json"]);
-        assert!(output.status.success(), "{command} failed:\n{}", text(&output.stderr));
+    /// Runs it with `--json`, and expects it to work; gives what it prints.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{arguments:?} failed:\n{}", text(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The value of a variable in the app's `.env`.
+    pub fn variable(&self, name: &str) -> String {
+        let env = fs::read_to_string(self.app().join(".env")).unwrap();
+        let line = env.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        line.unwrap_or_else(|| panic!("{name} is missing:\n{env}")).to_owned()
+    }
+
+    /// The secrets in the app's `.env`: the database's password, the signing key, the admin API's token.
+    pub fn secrets(&self) -> Vec<String> {
+        let url = self.variable("DIRECT_DATABASE_URL");
+        let password = url.split([':', '@']).nth(2).unwrap().to_owned();
+        vec![password, self.variable("POWERSYNC_SIGNING_KEY"), self.variable("POWERSYNC_API_TOKEN")]
     }
 
     /// Runs it, and expects it to fail; gives what it says, with the test's folder called `/machine`.

@@ -106,7 +106,7 @@ fn dev_runs_the_app_until_ctrl_c() {
     let (said, ended_well) = running.interrupt();
     assert!(ended_well && said.contains("The local stack goes on"), "{said}");
     TcpListener::bind(site).unwrap();
-    assert_eq!(machine.json("status")["postgres"]["running"], true);
+    assert_eq!(machine.json(&["status"])["postgres"]["running"], true);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn the_doctor_names_what_is_missing() {
         report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "PowerSync SDK bundle");
     let missing = json!({ "missing": { "problem": "not built", "get": "npm run build" } });
     assert_eq!(bundle.unwrap()["status"], missing);
-    assert_eq!(report["ready_for_dev"], false);
+    assert_eq!(report["readyForDev"], false);
     assert!(!output.status.success());
     assert!(text(&machine.run(&["doctor"]).stdout).contains("get it: npm run build"));
 }

@@ -18,30 +18,30 @@ fn sync_pid(report: &Value) -> &Value {
 #[test]
 fn a_stack_lives_dies_and_lives_again() {
     let machine = Machine::new();
-    let first = machine.json("up");
+    let first = machine.json(&["up"]);
     assert_eq!(first["databases"][0]["id"], "shop");
     assert!(runs(postgres_pid(&first)) && runs(sync_pid(&first)));
-    assert_eq!(machine.json("status"), first);
+    assert_eq!(machine.json(&["status"]), first);
 
     kill(postgres_pid(&first));
-    assert_eq!(machine.json("status")["postgres"]["running"], false);
-    let second = machine.json("up");
+    assert_eq!(machine.json(&["status"])["postgres"]["running"], false);
+    let second = machine.json(&["up"]);
     assert!(runs(postgres_pid(&second)));
     assert_eq!(second["postgres"]["port"], first["postgres"]["port"]);
 
     kill(sync_pid(&second));
-    assert_eq!(machine.json("status")["databases"][0]["sync"]["running"], false);
-    let third = machine.json("up");
+    assert_eq!(machine.json(&["status"])["databases"][0]["sync"]["running"], false);
+    let third = machine.json(&["up"]);
     assert!(runs(sync_pid(&third)));
     assert_eq!(postgres_pid(&third), postgres_pid(&second));
 
     let state = fs::read(machine.home().join("state.json")).unwrap();
     let env = fs::read(machine.app().join(".env")).unwrap();
-    assert_eq!(machine.json("up"), third);
+    assert_eq!(machine.json(&["up"]), third);
     assert_eq!(fs::read(machine.home().join("state.json")).unwrap(), state);
     assert_eq!(fs::read(machine.app().join(".env")).unwrap(), env);
 
-    let down = machine.json("down");
+    let down = machine.json(&["down"]);
     assert_eq!(down["stopped"][0], json!({ "what": "sync service of shop", "pid": sync_pid(&third) }));
     assert_eq!(down["stopped"][1], json!({ "what": "Postgres", "pid": postgres_pid(&third) }));
     assert!(!runs(postgres_pid(&third)) && !runs(sync_pid(&third)));
@@ -74,7 +74,7 @@ fn other_lines_of_the_env_file_stay_and_secrets_are_closed() {
     let machine = Machine::new();
     let env = machine.app().join(".env");
     fs::write(&env, "# mine\nRUST_LOG=debug\nPOWERSYNC_URL=https://old.example\n").unwrap();
-    let report = machine.json("up");
+    let report = machine.json(&["up"]);
     let written = fs::read_to_string(&env).unwrap();
     assert!(written.starts_with("# mine\nRUST_LOG=debug\nPOWERSYNC_URL=http://127.0.0.1:"));
     for name in [
@@ -92,38 +92,44 @@ fn other_lines_of_the_env_file_stay_and_secrets_are_closed() {
         let mode = fs::metadata(&file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{}", file.display());
     }
-    let password = report["postgres"]["database_url"].as_str().unwrap().split([':', '@']).nth(2).unwrap();
-    let seen = machine.run(&["status"]);
-    assert!(!text(&seen.stdout).contains(password) && !text(&seen.stderr).contains(password));
+    assert_eq!(report["apps"][0]["envFile"], json!(machine.app().canonicalize().unwrap().join(".env")));
+    let secrets = machine.secrets();
+    assert_eq!(secrets.len(), 3);
+    for arguments in [&["status"][..], &["status", "--json"], &["up", "--json"], &["down"], &["up"]] {
+        let output = machine.run(arguments);
+        let seen = text(&output.stdout) + &text(&output.stderr);
+        assert!(!secrets.iter().any(|secret| seen.contains(secret)), "{arguments:?}: {seen}");
+    }
 }
 
 #[test]
 fn a_taken_port_is_left_to_its_owner() {
     let machine = Machine::new();
-    let before = machine.json("up");
-    machine.json("down");
+    let before = machine.json(&["up"]);
+    machine.json(&["down"]);
     let port = u16::try_from(before["postgres"]["port"].as_u64().unwrap()).unwrap();
     let _owner = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    let after = machine.json("up");
+    let after = machine.json(&["up"]);
     assert_ne!(after["postgres"]["port"], before["postgres"]["port"]);
-    let url = after["databases"][0]["database_url"].as_str().unwrap();
-    let env = fs::read_to_string(machine.app().join(".env")).unwrap();
-    assert!(env.contains(&format!("DIRECT_DATABASE_URL={url}\n")));
-    assert!(fs::read_to_string(machine.home().join("sync/shop.json")).unwrap().contains(url));
+    let address = format!("@127.0.0.1:{}/shop", after["postgres"]["port"]);
+    let url = machine.variable("DIRECT_DATABASE_URL");
+    assert!(url.ends_with(&address), "{url}");
+    assert!(fs::read_to_string(machine.home().join("sync/shop.json")).unwrap().contains(&url));
 }
 
 #[test]
 fn a_lost_state_file_loses_no_data() {
     let machine = Machine::new();
-    let before = machine.json("up");
+    let before = machine.json(&["up"]);
+    let old_url = machine.variable("DIRECT_DATABASE_URL");
     fs::remove_file(machine.home().join("state.json")).unwrap();
-    let after = machine.json("up");
-    assert_ne!(after["postgres"]["database_url"], before["postgres"]["database_url"]);
+    let after = machine.json(&["up"]);
+    assert_ne!(machine.variable("DIRECT_DATABASE_URL"), old_url);
     assert!(!runs(postgres_pid(&before)) && runs(postgres_pid(&after)));
     assert_eq!(after["databases"][0]["name"], "shop");
 
     fs::remove_file(machine.home().join("state.json")).unwrap();
-    machine.json("down");
+    machine.json(&["down"]);
     assert!(!runs(postgres_pid(&after)) && !runs(sync_pid(&after)));
 }
 
