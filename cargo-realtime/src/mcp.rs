@@ -29,9 +29,7 @@ pub struct Server {
     pub sync_provider: SyncProvider,
 }
 
-/// What a tool gives: its result, or an error that says what happened and what to do, for a model to act on.
-type Outcome<T> = Result<Json<T>, String>;
-
+/// Each tool gives its result, or an error that says what happened and what to do, for a model to act on.
 #[tool_router]
 impl Server {
     /// Make a Postgres database. It runs on this machine unless the server was started with another provider. Calling it
@@ -47,7 +45,7 @@ impl Server {
         &self,
         Parameters(arguments): Parameters<CreateDatabase>,
         context: RequestContext<RoleServer>,
-    ) -> Outcome<DatabaseCreated> {
+    ) -> Result<Json<DatabaseCreated>, String> {
         call(&context, async |stack| arguments.call(stack, self.database_provider).await).await
     }
 
@@ -64,7 +62,7 @@ impl Server {
         &self,
         Parameters(arguments): Parameters<DatabaseSyncEnable>,
         context: RequestContext<RoleServer>,
-    ) -> Outcome<SyncEnabled> {
+    ) -> Result<Json<SyncEnabled>, String> {
         call(&context, async |stack| arguments.call(stack, self.sync_provider).await).await
     }
 
@@ -81,7 +79,7 @@ impl Server {
         &self,
         Parameters(arguments): Parameters<CreateApp>,
         context: RequestContext<RoleServer>,
-    ) -> Outcome<AppCreated> {
+    ) -> Result<Json<AppCreated>, String> {
         call(&context, async |stack| arguments.call(stack, &self.parent).await).await
     }
 
@@ -98,7 +96,7 @@ impl Server {
         &self,
         Parameters(arguments): Parameters<ConnectAppToDatabase>,
         context: RequestContext<RoleServer>,
-    ) -> Outcome<AppConnected> {
+    ) -> Result<Json<AppConnected>, String> {
         call(&context, async |stack| arguments.call(stack)).await
     }
 }
@@ -117,7 +115,7 @@ impl ServerHandler for Server {}
 async fn call<T>(
     context: &RequestContext<RoleServer>,
     tool: impl AsyncFnOnce(&mut Stack) -> anyhow::Result<T>,
-) -> Outcome<T> {
+) -> Result<Json<T>, String> {
     let (sender, messages) = unbounded_channel();
     let tool = async {
         let mut stack = Stack::open(Home::locate()?, Progress::messages(sender)).await?;

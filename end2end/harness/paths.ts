@@ -8,7 +8,7 @@ export const root = resolve(import.meta.dirname, "../..");
 export const home = resolve(root, process.env.REALTIME_HOME || "target/realtime-test");
 
 /** What `cargo leptos build` makes, and where. */
-export const server = join(root, "target/debug/server");
+export const server = resolve(root, process.env.CARGO_TARGET_DIR || "target", "debug/server");
 export const site = resolve(root, process.env.LEPTOS_SITE_ROOT || "target/site");
 
 /** Stops with a sentence when the app is not built. */

@@ -16,10 +16,9 @@ pub async fn run(output: Output) -> Result<ExitCode> {
     let is_missing =
         |need| checks.iter().any(|it| it.needed_for == need && matches!(it.status, Status::Missing { .. }));
     let (dev, test) = (!is_missing(NeededFor::Dev), !is_missing(NeededFor::Test));
-    output
-        .print(&json!({ "readyForDev": dev, "readyForTest": dev && test, "checks": checks }), || {
-            text(&checks, workspace.is_some(), dev, test)
-        })?;
+    output.print(&json!({ "readyForDev": dev, "readyForTest": dev && test, "checks": checks }), || {
+        text(&checks, workspace.is_some(), dev, test)
+    })?;
     Ok(if dev && test { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -5,6 +5,16 @@ mod help;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]
+mod mcp;
+#[cfg(test)]
+mod running;
+#[cfg(test)]
 mod small_app;
 #[cfg(test)]
 mod stack;
+#[cfg(test)]
+mod story;
+#[cfg(test)]
+mod tools;
+#[cfg(test)]
+mod transcript;

@@ -1,12 +1,11 @@
 //! `doctor`, `dev` and `test` on a small real app (`tests/app`), by the real program, with the real cargo-leptos.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
 
 use super::machine::{Machine, runs, text};
+use super::running::{Running, free_ports};
 use serde_json::json;
 
 /// One for all copies of the app, and kept, so that its dependencies are compiled once.
@@ -32,53 +31,6 @@ fn copy(from: &Path, to: &Path) {
         match entry.path().is_dir() {
             true => copy(&entry.path(), &target),
             false => drop(fs::copy(entry.path(), target).unwrap()),
-        }
-    }
-}
-
-/// Ports that were free a moment ago.
-fn free_ports() -> [SocketAddr; 2] {
-    let sockets = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    sockets.map(|socket| socket.local_addr().unwrap())
-}
-
-/// A command that goes on until Ctrl-C; also when its test fails.
-struct Running {
-    child: Child,
-    said: BufReader<ChildStderr>,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let said = BufReader::new(child.stderr.take().unwrap());
-        Self { child, said }
-    }
-
-    /// Reads what it says until `words` are in it.
-    fn read_until(&mut self, words: &str) -> String {
-        let mut said = String::new();
-        while !said.contains(words) {
-            assert_ne!(self.said.read_line(&mut said).unwrap(), 0, "It has ended:\n{said}");
-        }
-        said
-    }
-
-    /// Presses Ctrl-C; gives what it says after that, and whether it ends well.
-    fn interrupt(&mut self) -> (String, bool) {
-        assert!(
-            Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap().success()
-        );
-        let mut said = String::new();
-        self.said.read_to_string(&mut said).unwrap();
-        (said, self.child.wait().unwrap().success())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if self.child.try_wait().unwrap().is_none() {
-            self.interrupt();
         }
     }
 }

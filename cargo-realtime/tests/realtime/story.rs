@@ -1,0 +1,60 @@
+//! The whole story, as an assistant and its user live it: four calls, a schema change, two browsers in sync, and the
+//! new app passes its own tests.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+
+use super::machine::{Machine, text};
+use super::mcp::Assistant;
+use super::running::{Running, free_ports};
+
+#[tokio::test]
+async fn an_app_comes_to_life() {
+    let machine = Machine::new();
+    let root = four_calls(&machine).await;
+    succeeds(&mut in_app(&machine, &root, &["generate", "table", "projects", "name:text", "done:boolean"]));
+    two_browsers_in_sync(&machine, &root);
+    let passed = succeeds(in_app(&machine, &root, &["test"]).env_remove("TEST_DATABASE_URL"));
+    let last = passed.lines().last().unwrap();
+    assert!(last.starts_with("Passed in ") && last.ends_with("tests in a browser."), "{passed}");
+}
+
+async fn four_calls(machine: &Machine) -> PathBuf {
+    let assistant = Assistant::start(machine).await;
+    let database = assistant.call("create_database", json!({ "name": "my-db" })).await;
+    let database_id = &database["databaseId"];
+    assistant.call("database_sync_enable", json!({ "databaseId": database_id })).await;
+    let app = assistant.call("create_app", json!({ "name": "my-app", "template": "realtime" })).await;
+    let ids = json!({ "appId": app["appId"], "databaseId": database_id });
+    assistant.call("connect_app_to_database", ids).await;
+    assistant.leave().await;
+    app["path"].as_str().unwrap().into()
+}
+
+fn two_browsers_in_sync(machine: &Machine, root: &Path) {
+    let [site, reload] = free_ports();
+    let mut dev = in_app(machine, root, &["dev"]);
+    dev.env("LEPTOS_SITE_ADDR", site.to_string()).env("LEPTOS_RELOAD_PORT", reload.port().to_string());
+    let mut dev = Running::start(&mut dev);
+    dev.read_until("➜");
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browsers");
+    succeeds(Command::new("node").arg(scripts.join("first_row.mjs")).arg(format!("http://{site}")));
+    dev.interrupt();
+}
+
+/// A command in the app, which shares what this workspace has compiled.
+fn in_app(machine: &Machine, root: &Path, arguments: &[&str]) -> Command {
+    let mut command = machine.command(arguments);
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    command.current_dir(root).env("CARGO_TARGET_DIR", target);
+    command
+}
+
+/// Runs the command, and expects it to work; gives what it prints.
+fn succeeds(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}\n{}\n{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
