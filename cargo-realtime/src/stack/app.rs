@@ -84,8 +84,15 @@ pub fn variables(stack: &Stack, database_id: &str) -> Result<Vec<(&'static str, 
     ])
 }
 
-/// Notes the app in `root`, under an id that no other app has.
-pub fn register(stack: &mut Stack, root: &Path, env_file: Option<&Path>) -> Result<App> {
+/// Notes an app that has just been made in `root`, under an id that nothing else has. An app that was in that folder
+/// before is forgotten; its database is not, and the new app does not get it.
+pub fn register_new(stack: &mut Stack, root: &Path) -> Result<App> {
+    stack.state.apps.retain(|app| app.path != root);
+    register(stack, root, None)
+}
+
+/// Notes the app in `root`, under an id that no other app has, unless it is known.
+fn register(stack: &mut Stack, root: &Path, env_file: Option<&Path>) -> Result<App> {
     if let Some(app) = stack.state.apps.iter().find(|app| app.path == root) {
         return Ok(app.clone());
     }

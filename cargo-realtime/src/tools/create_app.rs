@@ -40,7 +40,7 @@ impl CreateApp {
     pub async fn call(&self, stack: &mut Stack, parent: &Path) -> Result<AppCreated> {
         let dir = parent.join(&self.name);
         let made = template::scaffold(&self.name, &self.template, &dir, stack.progress()).await?;
-        let app_id = app::register(stack, &made.dir, None)?.id;
+        let app_id = app::register_new(stack, &made.dir)?.id;
         Ok(AppCreated { app_id, path: made.dir, files: made.files })
     }
 }
