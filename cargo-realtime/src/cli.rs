@@ -28,8 +28,8 @@ pub enum Command {
     /// Make a new app, with a database and a sync service on this machine: the four tools in a row
     ///
     /// Makes the folder NAME with the app in it (a git repository with a first commit), starts the local stack as
-    /// `cargo realtime up` does, makes a database with a sync service for the app, and writes where they are into the app's
-    /// `.env`. Needs no account and asks nothing. If something fails, what it has made is taken away again.
+    /// `cargo realtime up` does, makes a database with a sync service for the app, writes where they are into the app's
+    /// `.env`, and installs the app's npm packages. Needs no account and asks nothing. If something fails, what it has made is taken away again.
     ///
     /// Then: `cd NAME`, and `cargo realtime dev`.
     New(new::Arguments),
@@ -65,8 +65,9 @@ pub enum Command {
     /// The local stack is a private Postgres cluster and one sync service per database, all on 127.0.0.1 and in
     /// the background: it goes on when the terminal is closed, until `cargo realtime down`.
     ///
-    /// Run inside an app, it also makes the app's own database with its sync service, and writes where they are into
-    /// the app's `.env` (seven variables; every other line of the file stays as it is).
+    /// Run inside an app, it also makes the app's own database with its sync service, writes where they are into the
+    /// app's `.env` (seven variables; every other line of the file stays as it is), and installs its npm packages. Then
+    /// `cargo leptos watch` works by itself.
     ///
     /// Run again, it checks everything, starts what has died, and changes nothing else.
     ///

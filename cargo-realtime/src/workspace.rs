@@ -38,7 +38,8 @@ impl Workspace {
         Self::around(&std::env::current_dir().context("The current folder is gone")?)
     }
 
-    fn around(dir: &Path) -> Result<Option<Self>> {
+    /// The workspace around `dir`, if there is one.
+    pub fn around(dir: &Path) -> Result<Option<Self>> {
         for root in dir.ancestors() {
             let manifest = root.join("Cargo.toml");
             let Ok(text) = fs::read_to_string(&manifest) else { continue };

@@ -11,10 +11,12 @@ use crate::output::{Output, error_text};
 use crate::progress::Progress;
 use crate::stack::home::Home;
 use crate::stack::{Stack, app, database};
+use crate::toolchain;
 use crate::tools::{
     AppCreated, ConnectAppToDatabase, CreateApp, CreateDatabase, DatabaseProvider, DatabaseSyncEnable,
     SyncProvider,
 };
+use crate::workspace::Workspace;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -53,10 +55,17 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         made = making.all(&app, &parent) => made,
         () = interrupt.received() => Err(anyhow!("Interrupted.")),
     };
-    match made {
-        Ok(made) => arguments.output.print(&made, || text(&made)),
-        Err(error) => Err(making.undo(error).await),
+    let made = match made {
+        Ok(made) => made,
+        Err(error) => return Err(making.undo(error).await),
+    };
+    if let Some(workspace) = Workspace::around(&made.path)? {
+        tokio::select! {
+            () = toolchain::try_packages(&workspace, making.stack.progress()) => {}
+            () = interrupt.received() => {}
+        }
     }
+    arguments.output.print(&made, || text(&made))
 }
 
 struct Making {

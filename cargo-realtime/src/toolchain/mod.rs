@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::output::error_text;
 use crate::progress::Progress;
 use crate::stack::postgres_binaries;
 use crate::workspace::Workspace;
@@ -92,17 +93,29 @@ pub async fn checks(workspace: Option<&Workspace>) -> Vec<Check> {
 /// got side by side, because the end of each long build leaves cores idle.
 pub async fn ensure(workspace: &Workspace, progress: &Progress) -> Result<()> {
     rust::ensure_target(progress).await?;
-    let packages = async {
-        node::ensure(workspace, progress).await?;
-        sdk::ensure(workspace, progress).await
-    };
     let (_, _, wasm_bindgen): (_, _, PathBuf) = tokio::try_join!(
-        packages,
+        ensure_packages(workspace, progress),
         cargo_leptos::ensure(progress),
         wasm_bindgen::obtain(workspace, progress)
     )?;
     // After `npm ci`, which empties the folder that the link is in.
     wasm_bindgen::link(workspace, &wasm_bindgen)
+}
+
+/// Installs the app's npm packages and bundles the SDK, without which its pages have no database.
+async fn ensure_packages(workspace: &Workspace, progress: &Progress) -> Result<()> {
+    node::ensure(workspace, progress).await?;
+    sdk::ensure(workspace, progress).await
+}
+
+/// Tries to get the app's npm packages and the SDK's bundle, so that `cargo leptos watch` works by itself. A failure is
+/// told, and left to `cargo realtime dev`.
+pub async fn try_packages(workspace: &Workspace, progress: &Progress) {
+    if let Err(error) = ensure_packages(workspace, progress).await {
+        progress.line(format!("! {}", error_text(&error)));
+        progress
+            .line("! Without this the app's pages have no database. `cargo realtime dev` tries it again.");
+    }
 }
 
 /// Gets what `cargo realtime test` needs beyond [`ensure`], apart from the browser.
