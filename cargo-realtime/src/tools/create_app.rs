@@ -32,6 +32,8 @@ pub struct AppCreated {
     /// The app's root.
     pub path: PathBuf,
     /// How many files it has.
+    // JSON Schema knows no `uint`, and clients warn of it.
+    #[schemars(with = "i64")]
     pub files: usize,
 }
 
