@@ -5,6 +5,7 @@ mod pages;
 pub mod queries;
 mod session;
 pub mod store;
+mod title;
 
 use components::{Notices, SyncStatus};
 use leptos::prelude::*;
@@ -14,6 +15,7 @@ use leptos_router::path;
 use pages::{ListPage, ListsPage, NotFoundPage};
 pub use session::Session;
 use store::WriteFailure;
+use title::TITLE;
 
 /// The document around [`App`]. The server calls it with a [`Session`] in context.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -46,11 +48,11 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     provide_context(WriteFailure(RwSignal::new(None)));
     view! {
-        <Title formatter=|title: String| if title.is_empty() { "Realtime".to_owned() } else { format!("{title} · Realtime") } />
+        <Title formatter=|title: String| if title.is_empty() { TITLE.to_owned() } else { format!("{title} · {TITLE}") } />
         <Router>
             <header class="bar">
                 <A href="/" attr:class="brand">
-                    "Realtime"
+                    {TITLE}
                 </A>
                 <SyncStatus />
             </header>

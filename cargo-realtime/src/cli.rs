@@ -114,6 +114,9 @@ pub enum Command {
     /// folder that it is started in, unless --dir names another. The client starts it; to try it by hand,
     /// `npx @modelcontextprotocol/inspector cargo-realtime mcp`.
     Mcp(mcp::Arguments),
+    /// Put the template into this crate's folder, for `cargo package`
+    #[command(hide = true)]
+    PackTemplate,
     /// Run a database's sync service (the local stack does this by itself)
     #[command(hide = true)]
     SyncService {
@@ -137,7 +140,7 @@ impl Command {
             | Self::Down(output)
             | Self::Status(output)
             | Self::Doctor(output) => output.json,
-            Self::Dev | Self::Test | Self::Mcp(_) | Self::SyncService { .. } => false,
+            Self::Dev | Self::Test | Self::Mcp(_) | Self::PackTemplate | Self::SyncService { .. } => false,
         }
     }
 }

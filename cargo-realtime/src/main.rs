@@ -8,6 +8,7 @@ mod commands;
 mod executable;
 mod foreground;
 mod mcp;
+mod name;
 mod output;
 mod progress;
 mod stack;
@@ -55,6 +56,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::ConnectAppToDatabase(arguments) => commands::connect_app_to_database::run(arguments).await,
         Command::Destroy(arguments) => commands::destroy::run(arguments).await,
         Command::Mcp(arguments) => commands::mcp::run(arguments).await,
+        Command::PackTemplate => commands::pack_template::run(),
         Command::SyncService { config } => commands::sync_service::run(&config).await,
     }?;
     Ok(ExitCode::SUCCESS)

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
+use crate::foreground::Interrupt;
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::stack::Stack;
@@ -45,8 +46,12 @@ impl Parent {
 /// Makes an app.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let parent = arguments.parent.path()?;
+    let mut interrupt = Interrupt::listen()?;
     let mut stack = Stack::open(Home::locate()?, Progress::new()).await?;
-    let app = arguments.tool.call(&mut stack, &parent).await?;
+    let app = tokio::select! {
+        app = arguments.tool.call(&mut stack, &parent) => app?,
+        () = interrupt.received() => bail!("Interrupted. Nothing was made, and the same command can be run again."),
+    };
     arguments.output.print(&app, || text(&app))
 }
 

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod down;
 pub mod mcp;
 pub mod new;
+pub mod pack_template;
 pub mod status;
 pub mod sync_service;
 pub mod test;

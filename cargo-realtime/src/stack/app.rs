@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::database::{create_database, database_sync_enable, name_for};
+use super::database::{create_database, database_sync_enable};
 use super::state::App;
 use super::state::listed;
 use super::{Stack, env_file};
+use crate::name;
 
 /// Makes sure that the app in `root` has a database of its own with a sync service, both running, and the variables
 /// that say where they are, in `env_file` (its `.env` if `None`; once connected, an app keeps its file). Gives the
@@ -96,7 +97,7 @@ fn register(stack: &mut Stack, root: &Path, env_file: Option<&Path>) -> Result<A
     if let Some(app) = stack.state.apps.iter().find(|app| app.path == root) {
         return Ok(app.clone());
     }
-    let name = name_for(&root.file_name().unwrap_or_default().to_string_lossy());
+    let name = name::like(&root.file_name().unwrap_or_default().to_string_lossy());
     let is_taken = |id: &str| {
         stack.state.apps.iter().any(|app| app.id == id)
             || stack.state.databases.iter().any(|database| database.name == id)

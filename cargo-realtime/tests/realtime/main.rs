@@ -9,6 +9,8 @@ mod mcp;
 #[cfg(test)]
 mod running;
 #[cfg(test)]
+mod scaffold;
+#[cfg(test)]
 mod small_app;
 #[cfg(test)]
 mod stack;
@@ -18,3 +20,7 @@ mod story;
 mod tools;
 #[cfg(test)]
 mod transcript;
+#[cfg(test)]
+mod tree;
+#[cfg(test)]
+mod twins;
