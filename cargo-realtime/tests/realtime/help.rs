@@ -6,7 +6,23 @@ use super::machine::{Machine, text};
 fn help_reads_like_documentation() {
     let machine = Machine::new();
     let mut help = String::new();
-    for command in ["", "dev", "test", "up", "down", "status", "doctor"] {
+    let commands = [
+        "",
+        "new",
+        "dev",
+        "test",
+        "doctor",
+        "up",
+        "down",
+        "status",
+        "create-database",
+        "database-sync-enable",
+        "create-app",
+        "connect-app-to-database",
+        "destroy",
+        "mcp",
+    ];
+    for command in commands {
         let arguments: Vec<_> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         help.push_str(&format!(
             "$ cargo realtime {}\n{}\n",

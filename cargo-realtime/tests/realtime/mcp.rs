@@ -128,8 +128,8 @@ async fn errors_are_for_a_model_to_act_on() {
     let error = async |tool, arguments| machine.neutral(&assistant.error(tool, arguments).await);
     insta::assert_snapshot!(error("database_sync_enable", json!({ "databaseId": "shop" })).await, @r#"There is no database with the id "shop". There is none yet: make one with create_database."#);
     insta::assert_snapshot!(error("create_database", json!({ "name": "My DB" })).await, @r#""My DB" cannot name a database. Use at most 48 lower-case letters, digits, `-` and `_`, and begin with a letter: for example "my-db"."#);
-    insta::assert_snapshot!(error("create_app", json!({ "name": "shop", "template": "realtime" })).await, @"Cannot make shop in /machine/shop");
-    insta::assert_snapshot!(error("create_app", json!({ "name": "x", "template": "vue" })).await, @"Cannot make x in /machine/x");
+    insta::assert_snapshot!(error("create_app", json!({ "name": "shop", "template": "realtime" })).await, @"/machine/shop is there already. Choose another name, or move it away.");
+    insta::assert_snapshot!(error("create_app", json!({ "name": "x", "template": "vue" })).await, @r#"There is no template "vue". There is one: "realtime"."#);
     insta::assert_snapshot!(error("connect_app_to_database", json!({ "appId": "x", "databaseId": "y" })).await, @r#"There is no database with the id "y". There is none yet: make one with create_database."#);
     insta::assert_snapshot!(error("create_database", json!({ "databaseName": "x" })).await, @"failed to deserialize parameters: unknown field `databaseName`, expected `name`");
     insta::assert_snapshot!(error("create_database", json!({ "name": 1 })).await, @"failed to deserialize parameters: invalid type: integer `1`, expected a string");
