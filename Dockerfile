@@ -5,8 +5,8 @@
 #
 #   docker build --tag app .
 #
-# Not run yet: this file was written without Docker. Its commands were run one by one on Debian 12, as was the server
-# in a folder laid out like the last stage. docs/production.md says what else was and was not run.
+# Not run by Docker yet. Outside it, on Debian 12, the npm stage, the release build and the server in a folder laid out
+# like the last stage were run; docs/production.md says more.
 
 FROM node:24-bookworm-slim AS npm
 WORKDIR /app
