@@ -15,10 +15,12 @@ const UPDATE: &str = "UPDATE_TWINS";
 #[test]
 fn twins_follow_their_originals() {
     let title = original("app/src/title.rs").replace("\"Realtime\"", "\"{{project-name}}\"");
+    let fly = original("fly.toml").replace("\"realtime-for-leptos\"", "\"{{project-name}}\"");
     let mut stale = vec![
         (".cargo/config.toml", configuration()),
         ("Cargo.toml", manifest().to_string()),
         ("app/src/title.rs", title),
+        ("fly.toml", fly),
     ];
     stale.push(("Cargo.lock", lock(&stale[1].1)));
     stale.retain(|(path, derived)| original(&twin(path)) != *derived);
