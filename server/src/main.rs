@@ -25,7 +25,12 @@ async fn main() -> ExitCode {
 async fn start() -> anyhow::Result<()> {
     let environment = Environment::load()?;
     let leptos_options = server::site::options()?;
-    let application = Application::build(Config { environment, leptos_options }).await?;
+    let mut shutdown = Box::pin(server::shutdown::signal());
+    // A start can wait for Postgres for a minute, and must end when it is told to meanwhile.
+    let application = tokio::select! {
+        application = Application::build(Config { environment, leptos_options }) => application?,
+        () = &mut shutdown => return Ok(()),
+    };
     tracing::info!("serving http://{}", application.address());
-    application.run(server::shutdown::signal()).await
+    application.run(shutdown).await
 }
