@@ -11,6 +11,7 @@ mod mcp;
 mod name;
 mod output;
 mod progress;
+mod providers;
 mod stack;
 mod template;
 mod toolchain;

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// Shows the steps of one command.
 #[derive(Clone)]
@@ -37,6 +37,11 @@ impl Progress {
     /// Messages to a program.
     pub fn messages(receiver: UnboundedSender<String>) -> Self {
         Self { audience: Audience::Messages(receiver) }
+    }
+
+    /// For nobody.
+    pub fn none() -> Self {
+        Self::messages(unbounded_channel().0)
     }
 
     /// Begins a step. `title` says what happens, why, and how long it is expected to take when that is long.

@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 
+use super::dry_run::{self, DryRun};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::stack::Stack;
 use crate::stack::home::Home;
+use crate::stack::state::State;
 use crate::tools::{CreateDatabase, DatabaseCreated, DatabaseProvider};
 
 /// What the command takes.
@@ -17,11 +19,17 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     provider: DatabaseProvider,
     #[command(flatten)]
+    dry_run: DryRun,
+    #[command(flatten)]
     pub output: Output,
 }
 
 /// Makes a database.
 pub async fn run(arguments: Arguments) -> Result<()> {
+    if arguments.dry_run.is_wanted() {
+        let requests = arguments.tool.plan(&State::read(&Home::locate()?)?, arguments.provider).await?;
+        return dry_run::print(arguments.output, &requests);
+    }
     let mut stack = Stack::open(Home::locate()?, Progress::new()).await?;
     let database = arguments.tool.call(&mut stack, arguments.provider).await?;
     arguments.output.print(&database, || text(&database))

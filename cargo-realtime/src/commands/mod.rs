@@ -8,6 +8,7 @@ pub mod destroy;
 pub mod dev;
 pub mod doctor;
 pub mod down;
+mod dry_run;
 pub mod mcp;
 pub mod new;
 pub mod pack_template;

@@ -20,7 +20,10 @@ pub async fn ensure_connected(stack: &mut Stack, root: &Path, env_file: Option<&
         Some(id) => id.clone(),
         None => create_database(stack, &app.id).await?,
     };
-    database_sync_enable(stack, &database_id).await?;
+    // A service on Fly goes on by itself.
+    if stack.state.database(&database_id)?.fly.is_none() {
+        database_sync_enable(stack, &database_id).await?;
+    }
     connect_app_to_database(stack, &app.id, &database_id)?;
     Ok(database_id)
 }
@@ -70,18 +73,17 @@ pub fn delete(stack: &mut Stack, app_id: &str) -> Result<()> {
 /// The environment of an app that uses this database.
 pub fn variables(stack: &Stack, database_id: &str) -> Result<Vec<(&'static str, String)>> {
     let database = stack.state.database(database_id)?;
-    let sync = database.sync.as_ref().with_context(|| {
+    let powersync = database.powersync().with_context(|| {
         format!("The database {database_id:?} has no sync service yet. Enable it with database_sync_enable.")
     })?;
-    let database_url = stack.state.cluster()?.url(&database.name);
     Ok(vec![
-        ("VITE_POWERSYNC_URL", sync.url()),
+        ("VITE_POWERSYNC_URL", powersync.url.clone()),
         ("VITE_POWERSYNC_TOKEN_ENDPOINT", "/api/powersync/token".to_owned()),
-        ("VITE_DATABASE_URL", database_url.clone()),
-        ("DIRECT_DATABASE_URL", database_url),
-        ("POWERSYNC_SIGNING_KEY", sync.signing_key.clone()),
-        ("POWERSYNC_API_TOKEN", sync.api_token.clone()),
-        ("POWERSYNC_URL", sync.url()),
+        ("VITE_DATABASE_URL", stack.state.pooled_database_url(database)?),
+        ("DIRECT_DATABASE_URL", stack.state.database_url(database)?),
+        ("POWERSYNC_SIGNING_KEY", powersync.signing_key.to_owned()),
+        ("POWERSYNC_API_TOKEN", powersync.api_token.to_owned()),
+        ("POWERSYNC_URL", powersync.url),
     ])
 }
 

@@ -7,16 +7,20 @@ use anyhow::{Context, Result, bail};
 use sqlx::{Connection, Executor, PgConnection};
 
 use super::state::{Database, Sync};
-use super::{Stack, port, postgres, secret, sync_service};
+use super::{Stack, elsewhere, port, postgres, secret, sync_service};
 use crate::name;
 
 /// Makes a database called `name`, unless there is one; gives its id.
 pub async fn create_database(stack: &mut Stack, name: &str) -> Result<String> {
     check_name(name)?;
+    if stack.state.databases.iter().any(|database| database.id == name && database.neon.is_some()) {
+        bail!("There is a database {name} at Neon already. Choose another name.");
+    }
     postgres::ensure_running(stack).await?;
     ensure_exists(stack, name).await?;
     if !stack.state.databases.iter().any(|database| database.name == name) {
-        let database = Database { id: name.to_owned(), name: name.to_owned(), sync: None };
+        let database =
+            Database { id: name.to_owned(), name: name.to_owned(), neon: None, sync: None, fly: None };
         stack.state.databases.push(database);
         stack.save()?;
     }
@@ -26,7 +30,15 @@ pub async fn create_database(stack: &mut Stack, name: &str) -> Result<String> {
 /// Gives a database its sync service, and starts it if it does not run.
 pub async fn database_sync_enable(stack: &mut Stack, database_id: &str) -> Result<()> {
     let database = stack.state.database(database_id)?.clone();
-    postgres::ensure_running(stack).await?;
+    if database.fly.is_some() {
+        bail!(
+            "The database {database_id} has a sync service on Fly. Take that away first: `cargo realtime destroy \
+             --sync-only --database-id {database_id}`."
+        );
+    }
+    if database.neon.is_none() {
+        postgres::ensure_running(stack).await?;
+    }
     if database.sync.is_none() {
         let taken: Vec<u16> = stack.sync_ports();
         let sync = Sync {
@@ -43,32 +55,36 @@ pub async fn database_sync_enable(stack: &mut Stack, database_id: &str) -> Resul
 /// Takes a database's sync service away from it; the database stays. Whatever it had sent to browsers is sent anew by
 /// the next one.
 pub async fn database_sync_disable(stack: &mut Stack, database_id: &str) -> Result<()> {
-    stack.state.database(database_id)?;
+    elsewhere::delete_fly_sync(stack, database_id).await?;
     sync_service::stop(&stack.home, database_id).await?;
     let config = stack.home.sync_config(database_id);
     if config.exists() {
         fs::remove_file(&config).with_context(|| format!("Cannot delete {}", config.display()))?;
     }
-    for database in stack.state.databases.iter_mut().filter(|database| database.id == database_id) {
-        database.sync = None;
-    }
-    stack.save()
+    stack.change_database(database_id, |database| database.sync = None)
 }
 
 /// Deletes a database with its data, and its sync service. Apps that used it have none then.
 pub async fn delete_database(stack: &mut Stack, database_id: &str) -> Result<()> {
-    let name = stack.state.database(database_id)?.name.clone();
-    postgres::ensure_running(stack).await?;
+    let database = stack.state.database(database_id)?.clone();
     database_sync_disable(stack, database_id).await?;
-    let mut admin = PgConnection::connect(&stack.state.cluster()?.url("postgres")).await?;
-    let drop = format!(r#"DROP DATABASE IF EXISTS "{name}" WITH (FORCE)"#);
-    admin.execute(drop.as_str()).await.with_context(|| format!("Cannot delete the database {name}"))?;
-    admin.close().await?;
+    match &database.neon {
+        Some(project) => elsewhere::delete_neon_project(stack, project).await?,
+        None => drop_database(stack, &database.name).await?,
+    }
     stack.state.databases.retain(|database| database.id != database_id);
     for app in stack.state.apps.iter_mut().filter(|app| app.database_id.as_deref() == Some(database_id)) {
         app.database_id = None;
     }
     stack.save()
+}
+
+async fn drop_database(stack: &mut Stack, name: &str) -> Result<()> {
+    postgres::ensure_running(stack).await?;
+    let mut admin = PgConnection::connect(&stack.state.cluster()?.url("postgres")).await?;
+    let drop = format!(r#"DROP DATABASE IF EXISTS "{name}" WITH (FORCE)"#);
+    admin.execute(drop.as_str()).await.with_context(|| format!("Cannot delete the database {name}"))?;
+    Ok(admin.close().await?)
 }
 
 /// Makes the database in Postgres if it is not there.
@@ -96,15 +112,11 @@ impl Stack {
 
     /// Notes what is now true of a database's sync service.
     pub(super) fn set_sync(&mut self, database_id: &str, sync: Sync) -> Result<()> {
-        self.state.database(database_id)?;
-        for database in self.state.databases.iter_mut().filter(|database| database.id == database_id) {
-            database.sync = Some(sync.clone());
-        }
-        self.save()
+        self.change_database(database_id, |database| database.sync = Some(sync))
     }
 }
 
-fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     name::check(name, "a database")?;
     if ["postgres", "template0", "template1"].contains(&name) {
         bail!("{name:?} is one of Postgres' own databases. Choose another name.");

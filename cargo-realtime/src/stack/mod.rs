@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod database;
+pub mod elsewhere;
 mod env_file;
 pub mod home;
 mod os_user;
@@ -24,7 +25,7 @@ use std::fs::{self, File};
 use anyhow::{Context, Result};
 use home::Home;
 use postgres_binaries::Binaries;
-use state::State;
+use state::{Database, State};
 
 use crate::progress::Progress;
 
@@ -60,9 +61,14 @@ impl Stack {
 
     /// Starts everything that is wanted and does not run, and puts right what depends on it.
     pub async fn up(&mut self) -> Result<()> {
-        postgres::ensure_running(self).await?;
+        // Whoever has all databases elsewhere needs no cluster.
+        if self.state.databases.is_empty() || self.state.databases.iter().any(|it| it.neon.is_none()) {
+            postgres::ensure_running(self).await?;
+        }
         for database in self.state.databases.clone() {
-            database::ensure_exists(self, &database.name).await?;
+            if database.neon.is_none() {
+                database::ensure_exists(self, &database.name).await?;
+            }
             if database.sync.is_some() {
                 database::database_sync_enable(self, &database.id).await?;
             }
@@ -121,8 +127,15 @@ impl Stack {
 
     /// Where clients find a database's sync service.
     pub fn powersync_url(&self, database_id: &str) -> Result<String> {
-        let sync = self.state.database(database_id)?.sync.as_ref();
-        Ok(sync.with_context(|| format!("The database {database_id:?} has no sync service yet."))?.url())
+        let powersync = self.state.database(database_id)?.powersync();
+        Ok(powersync.with_context(|| format!("The database {database_id:?} has no sync service yet."))?.url)
+    }
+
+    /// Changes what is known of a database, and saves it.
+    fn change_database(&mut self, id: &str, change: impl FnOnce(&mut Database)) -> Result<()> {
+        let database = self.state.databases.iter_mut().find(|database| database.id == id);
+        change(database.with_context(|| format!("There is no database with the id {id:?}."))?);
+        self.save()
     }
 
     fn save(&self) -> Result<()> {

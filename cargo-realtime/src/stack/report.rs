@@ -6,8 +6,13 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::home::Home;
-use super::state::State;
+use super::state::{Database, State};
 use super::{postgres, sync_service};
+
+/// Names of providers.
+const LOCAL: &str = "local";
+const NEON: &str = "neon";
+const FLY: &str = "fly";
 
 /// The stack as it is. Holds no secret.
 #[derive(Debug, Serialize)]
@@ -47,7 +52,10 @@ pub struct DatabaseReport {
     pub id: String,
     /// Its name in Postgres.
     pub name: String,
-    /// Where the role `realtime`, its owner, finds it; without its password, which is in the `.env` of its apps.
+    /// Who runs it: `local` or `neon`.
+    pub provider: &'static str,
+    /// Where the role `realtime`, its owner, finds it; without its password, which is in the `.env` of its apps. Null
+    /// while it is not finished.
     pub database_url: Option<String>,
     /// Null until sync is enabled.
     pub sync: Option<SyncReport>,
@@ -57,14 +65,18 @@ pub struct DatabaseReport {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncReport {
-    /// Whether it runs.
-    pub running: bool,
-    /// Of its process.
+    /// Who runs it: `local` or `fly`.
+    pub provider: &'static str,
+    /// Whether it runs; null for one elsewhere, which is not asked.
+    pub running: Option<bool>,
+    /// Of its process on this machine.
     pub pid: Option<u32>,
     /// For clients and the admin API.
     pub url: String,
-    /// Its log file.
-    pub log: PathBuf,
+    /// Its log file on this machine.
+    pub log: Option<PathBuf>,
+    /// Its app's name at Fly.
+    pub fly_app: Option<String>,
 }
 
 /// A connected app.
@@ -105,7 +117,7 @@ impl Report {
     /// For people.
     pub fn text(&self) -> String {
         let mut rows = vec![self.postgres.row()];
-        rows.extend(self.databases.iter().map(DatabaseReport::row));
+        rows.extend(self.databases.iter().flat_map(DatabaseReport::rows));
         for app in self.apps.iter().filter(|app| app.path.is_dir()) {
             let database = app.database_id.as_deref().unwrap_or("no database yet");
             rows.push([app.id.clone(), "app".to_owned(), format!("{database}, {}", app.env_file.display())]);
@@ -133,13 +145,22 @@ impl PostgresReport {
 }
 
 impl DatabaseReport {
-    fn row(&self) -> [String; 3] {
+    fn rows(&self) -> Vec<[String; 3]> {
         let (state, what) = match &self.sync {
+            Some(SyncReport { fly_app: Some(app), url, .. }) => {
+                ("on Fly".to_owned(), format!("{url}, app {app}"))
+            }
             Some(SyncReport { pid: Some(pid), url, .. }) => (word(true), format!("{url}, pid {pid}")),
             Some(_) => (word(false), "`cargo realtime up` starts its sync service".to_owned()),
             None => ("no sync".to_owned(), String::new()),
         };
-        [format!("Sync of {}", self.id), state, what]
+        let sync = [format!("Sync of {}", self.id), state, what];
+        let unfinished = || "not finished: run create-database again".to_owned();
+        let elsewhere = (self.provider == NEON).then(|| {
+            let url = self.database_url.clone().unwrap_or_else(unfinished);
+            [format!("Database {}", self.id), "at Neon".to_owned(), url]
+        });
+        elsewhere.into_iter().chain([sync]).collect()
     }
 }
 
@@ -160,18 +181,38 @@ fn postgres_report(state: &State) -> PostgresReport {
 }
 
 fn databases(home: &Home, state: &State) -> Vec<DatabaseReport> {
-    let sync_report = |id: &str, sync: &super::state::Sync| {
-        let pid = sync_service::pid(home, id);
-        SyncReport { running: pid.is_some(), pid, url: sync.url(), log: home.sync_log(id) }
+    let report = |database: &Database| DatabaseReport {
+        id: database.id.clone(),
+        name: database.name.clone(),
+        provider: if database.neon.is_some() { NEON } else { LOCAL },
+        database_url: match &database.neon {
+            Some(project) => project.public_url(),
+            None => state.postgres.as_ref().map(|cluster| cluster.public_url(&database.name)),
+        },
+        sync: sync_report(home, database),
     };
-    state
-        .databases
-        .iter()
-        .map(|database| DatabaseReport {
-            id: database.id.clone(),
-            name: database.name.clone(),
-            database_url: state.postgres.as_ref().map(|cluster| cluster.public_url(&database.name)),
-            sync: database.sync.as_ref().map(|sync| sync_report(&database.id, sync)),
-        })
-        .collect()
+    state.databases.iter().map(report).collect()
+}
+
+fn sync_report(home: &Home, database: &Database) -> Option<SyncReport> {
+    if let Some(service) = &database.fly {
+        return Some(SyncReport {
+            provider: FLY,
+            running: None,
+            pid: None,
+            url: service.url(),
+            log: None,
+            fly_app: Some(service.app.clone()),
+        });
+    }
+    let sync = database.sync.as_ref()?;
+    let pid = sync_service::pid(home, &database.id);
+    Some(SyncReport {
+        provider: LOCAL,
+        running: Some(pid.is_some()),
+        pid,
+        url: sync.url(),
+        log: Some(home.sync_log(&database.id)),
+        fly_app: None,
+    })
 }

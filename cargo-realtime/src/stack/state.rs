@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::home::Home;
 use super::private_file;
 use crate::progress::Progress;
+use crate::providers::{fly, neon};
 
 /// The content of `state.json`. Holds secrets.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -34,18 +35,51 @@ pub struct Cluster {
     pub password: String,
 }
 
-/// A database of the cluster.
+/// A database.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Database {
     /// What other tools refer to it by; for a local database the same as its name.
     pub id: String,
     /// The database's name in Postgres.
     pub name: String,
-    /// Its sync service, once enabled.
+    /// Its project at Neon; `None` for a database of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neon: Option<neon::Project>,
+    /// Its sync service on this machine, once enabled.
     pub sync: Option<Sync>,
+    /// Its sync service on Fly, instead of one on this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fly: Option<fly::Service>,
 }
 
-/// A database's sync service.
+/// A sync service, as an app uses it. Holds secrets.
+pub struct PowerSync<'a> {
+    /// Where clients and the admin API find it; no trailing slash.
+    pub url: String,
+    /// Ed25519 private key, PKCS#8 DER in base64: apps sign their users' tokens with it.
+    pub signing_key: &'a str,
+    /// For the admin API.
+    pub api_token: &'a str,
+}
+
+impl Database {
+    /// The database's sync service, once it is ready for use.
+    pub fn powersync(&self) -> Option<PowerSync<'_>> {
+        let local = self.sync.as_ref().map(|sync| PowerSync {
+            url: sync.url(),
+            signing_key: &sync.signing_key,
+            api_token: &sync.api_token,
+        });
+        let fly = self.fly.as_ref().filter(|service| service.ready).map(|service| PowerSync {
+            url: service.url(),
+            signing_key: &service.signing_key,
+            api_token: &service.api_token,
+        });
+        local.or(fly)
+    }
+}
+
+/// A database's sync service on this machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sync {
     /// On 127.0.0.1.
@@ -118,6 +152,22 @@ impl State {
             let known = self.databases.iter().map(|database| database.id.as_str());
             format!("There is no database with the id {id:?}. {}", listed(known, "create_database"))
         })
+    }
+
+    /// Where a database's owner finds it. Holds the password.
+    pub fn database_url(&self, database: &Database) -> Result<String> {
+        match &database.neon {
+            Some(project) => Ok(project.direct_url()?.to_owned()),
+            None => Ok(self.cluster()?.url(&database.name)),
+        }
+    }
+
+    /// The same through a connection pooler, where there is one.
+    pub fn pooled_database_url(&self, database: &Database) -> Result<String> {
+        match &database.neon {
+            Some(project) => Ok(project.pooled_url()?.to_owned()),
+            None => self.database_url(database),
+        }
     }
 
     /// The cluster, which `up` has made before anything else.

@@ -74,7 +74,7 @@ fn enabled(stack: &Stack, database_id: &str) -> Result<Sync> {
 fn config(stack: &Stack, database_id: &str, sync: &Sync) -> Result<String> {
     let config = sync_service::Config {
         listen: ([127, 0, 0, 1], sync.port).into(),
-        database_url: stack.state.cluster()?.url(&stack.state.database(database_id)?.name),
+        database_url: stack.state.database_url(stack.state.database(database_id)?)?,
         jwks: secret::jwks(&sync.signing_key)?,
         audience: vec![sync.url()],
         api_tokens: vec![sync.api_token.clone()],

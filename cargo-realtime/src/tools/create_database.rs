@@ -1,10 +1,12 @@
 //! `create_database`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 
-use crate::stack::{Stack, database};
+use crate::providers::http::Planned;
+use crate::stack::state::State;
+use crate::stack::{Stack, database, elsewhere};
 
 /// Who runs a database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema, clap::ValueEnum)]
@@ -44,8 +46,19 @@ impl CreateDatabase {
         let created = !stack.has_database(&self.name);
         let database_id = match provider {
             DatabaseProvider::Local => database::create_database(stack, &self.name).await?,
-            DatabaseProvider::Neon => bail!("Neon is not supported yet."),
+            DatabaseProvider::Neon => {
+                elsewhere::create_neon_database(stack, &self.name).await?;
+                self.name.clone()
+            }
         };
         Ok(DatabaseCreated { database_id, provider, created })
+    }
+
+    /// The requests that [`Self::call`] would send to the provider.
+    pub async fn plan(&self, state: &State, provider: DatabaseProvider) -> Result<Vec<Planned>> {
+        match provider {
+            DatabaseProvider::Local => Ok(Vec::new()),
+            DatabaseProvider::Neon => elsewhere::plan_neon_database(state, &self.name).await,
+        }
     }
 }

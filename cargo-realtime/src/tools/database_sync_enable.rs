@@ -1,10 +1,12 @@
 //! `database_sync_enable`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 
-use crate::stack::{Stack, database};
+use crate::providers::http::Planned;
+use crate::stack::state::State;
+use crate::stack::{Stack, database, elsewhere};
 
 /// Who runs a database's sync service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema, clap::ValueEnum)]
@@ -43,9 +45,17 @@ impl DatabaseSyncEnable {
     pub async fn call(&self, stack: &mut Stack, provider: SyncProvider) -> Result<SyncEnabled> {
         match provider {
             SyncProvider::Local => database::database_sync_enable(stack, &self.database_id).await?,
-            SyncProvider::Fly => bail!("Fly is not supported yet."),
+            SyncProvider::Fly => elsewhere::enable_fly_sync(stack, &self.database_id).await?,
         }
         let powersync_url = stack.powersync_url(&self.database_id)?;
         Ok(SyncEnabled { database_id: self.database_id.clone(), provider, powersync_url })
+    }
+
+    /// The requests that [`Self::call`] would send to the provider.
+    pub async fn plan(&self, state: &State, provider: SyncProvider) -> Result<Vec<Planned>> {
+        match provider {
+            SyncProvider::Local => Ok(Vec::new()),
+            SyncProvider::Fly => elsewhere::plan_fly_sync(state, &self.database_id).await,
+        }
     }
 }
