@@ -51,9 +51,9 @@ pub enum Command {
     /// The tests have a local stack of their own in target/realtime-test, which is gone afterwards, and ports of their own: so
     /// they run beside `cargo realtime dev` and do not touch its data.
     ///
-    /// Rust tests find a Postgres in TEST_DATABASE_URL, whose user may make databases and roles, and the browser in
-    /// CHROMIUM_PATH. Playwright's tests find their stack in REALTIME_HOME, the browser in CHROMIUM_PATH, this program in
-    /// CARGO_REALTIME, the address for the app in LEPTOS_SITE_ADDR, and the app's seven variables.
+    /// All tests find this program in CARGO_REALTIME and the browser in CHROMIUM_PATH. Rust tests find a Postgres in
+    /// TEST_DATABASE_URL, whose user may make databases and roles. Playwright's tests find their stack in REALTIME_HOME, the
+    /// address for the app in LEPTOS_SITE_ADDR, and the app's seven variables.
     Test,
     /// Check that everything is here that building, running and testing an app takes
     ///

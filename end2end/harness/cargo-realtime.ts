@@ -28,7 +28,7 @@ export async function cargoRealtime(command: "up" | "down" | "status"): Promise<
   return JSON.parse(stdout) as Report;
 }
 
-/** In a clone the tool is built here; elsewhere it is installed. Building is done once: workers inherit the variable. */
+/** Where the tool is part of the workspace it is built, once: workers inherit the variable. Elsewhere it is installed. */
 async function program(): Promise<string> {
   process.env.CARGO_REALTIME ||= existsSync(join(root, "cargo-realtime")) ? await build() : "cargo-realtime";
   return process.env.CARGO_REALTIME;

@@ -67,6 +67,7 @@ impl Tests {
         let runner: &[&str] = if toolchain::has_nextest().await { &["nextest", "run"] } else { &["test"] };
         let mut rust_tests = self.cargo(&[runner, &not_frontend[..]].concat());
         rust_tests.env("TEST_DATABASE_URL", &stack.database_url).env("CHROMIUM_PATH", &browser);
+        rust_tests.env("CARGO_REALTIME", &self.executable);
         self.step("Rust tests", rust_tests).await?;
         let site = self.site_environment()?;
         let mut build = self.cargo(&["leptos", "build"]);

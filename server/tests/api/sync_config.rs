@@ -95,17 +95,18 @@ impl Test {
             .arg(path)
             .stderr(Stdio::null())
             .spawn()
-            .expect("the sync service is started by cargo-realtime: build it with `cargo build -p cargo-realtime`, or install it");
+            .expect("the sync service is started by cargo-realtime: run `cargo realtime test`, or name the program in CARGO_REALTIME");
         Service { child, url: format!("http://{}", self.address) }
     }
 }
 
-/// In this workspace the program is beside the tests; where it is not part of the workspace, it is installed.
+/// The program that `cargo realtime test` names; without it, one that is built beside these tests, or an installed one.
 fn cargo_realtime() -> PathBuf {
-    let mut beside = std::env::current_exe().unwrap();
-    beside.pop();
-    beside.pop();
-    beside.push(format!("cargo-realtime{}", std::env::consts::EXE_SUFFIX));
+    if let Some(program) = std::env::var_os("CARGO_REALTIME") {
+        return program.into();
+    }
+    let tests = std::env::current_exe().unwrap();
+    let beside = tests.ancestors().nth(2).unwrap().join("cargo-realtime");
     if beside.exists() { beside } else { "cargo-realtime".into() }
 }
 
