@@ -14,9 +14,8 @@ pub fn forget(command: &mut Command) {
 }
 
 fn is_about_us(name: &str) -> bool {
-    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
+    let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+    name == "OUT_DIR" || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -28,7 +27,9 @@ mod tests {
         let mut command = Command::new("cargo");
         forget(&mut command);
         // Whoever runs this test has set it for us.
-        let removed = command.as_std().get_envs().find(|(name, _)| *name == "CARGO_MANIFEST_DIR");
-        assert_eq!(removed.map(|(_, value)| value), Some(None));
+        for variable in ["CARGO_MANIFEST_DIR", "OUT_DIR"] {
+            let removed = command.as_std().get_envs().find(|(name, _)| *name == variable);
+            assert_eq!(removed.map(|(_, value)| value), Some(None), "{variable}");
+        }
     }
 }

@@ -9,6 +9,8 @@ mod machine;
 #[cfg(test)]
 mod mcp;
 #[cfg(test)]
+mod packaged;
+#[cfg(test)]
 mod running;
 #[cfg(test)]
 mod scaffold;
