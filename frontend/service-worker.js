@@ -13,7 +13,10 @@ precacheAndRoute(SDK_FILES);
 
 // A page that was never loaded from the server is served as another page of its route, which the app has stored by
 // then: before hydration they are the same.
-const page = ({ pathname }) => (pathname.startsWith("/lists/") ? "/lists/offline" : "/");
+const page = ({ pathname }) => {
+  const [, route, id] = pathname.split("/");
+  return id ? `/${route}/offline` : `/${route}`;
+};
 const otherPage = {
   handlerDidError: async ({ request }) =>
     request.mode === "navigate" ? caches.match(page(new URL(request.url))) : undefined,

@@ -54,6 +54,11 @@ pub fn App() -> impl IntoView {
                 <A href="/" attr:class="brand">
                     {TITLE}
                 </A>
+                <nav aria-label="Pages">
+                    <A href="/" exact=true>
+                        "Lists"
+                    </A>
+                </nav>
                 <SyncStatus />
             </header>
             <Notices />

@@ -8,7 +8,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{PerformanceResourceTiming, ServiceWorkerContainer};
 
 /// One page of every route. Without a network the service worker serves them for all pages of their route.
-const PAGES: [&str; 2] = ["/", "/lists/offline"];
+const PAGES: &[&str] = &["/", "/lists/offline"];
 
 /// Registers the service worker and lets it store what an offline start needs.
 pub async fn prepare() {
@@ -23,7 +23,7 @@ async fn try_prepare() -> Result<(), JsValue> {
     let first_visit = workers.controller().is_none();
     JsFuture::from(workers.register("/sw.js")).await?;
     JsFuture::from(workers.ready()?).await?;
-    let mut urls: Vec<String> = PAGES.map(str::to_owned).to_vec();
+    let mut urls: Vec<String> = PAGES.iter().copied().map(str::to_owned).collect();
     if first_visit {
         // A worker that is ready has not yet taken over this page, and sees none of its requests until it has. What
         // the page loaded before went past it.

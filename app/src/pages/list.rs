@@ -6,7 +6,7 @@ use schema::Todo;
 
 use crate::components::{EditableRow, Loading, NameForm};
 use crate::queries;
-use crate::store::{LiveRow, Load, Statement, use_query, use_store, use_writer};
+use crate::store::{LiveRow, Load, Statement, use_query, use_synced, use_writer};
 
 /// One list: add, check, edit, delete its todos.
 #[component]
@@ -29,7 +29,6 @@ pub fn ListPage() -> impl IntoView {
         };
         writer.write_transaction(vec![Statement::insert(&todo)]);
     };
-    // A list that has not been downloaded yet looks like one that does not exist.
     let has_synced = use_synced();
     let missing = move || list.load.get() == Load::Ready && name.get().is_none() && has_synced.get();
     view! {
@@ -56,16 +55,6 @@ pub fn ListPage() -> impl IntoView {
                 <p class="empty">"Nothing to do yet. Add the first todo above."</p>
             </Show>
         </Show>
-    }
-}
-
-fn use_synced() -> Signal<bool> {
-    match use_store() {
-        Some(store) => {
-            let status = store.status();
-            Signal::derive(move || status.with(|status| status.has_synced))
-        }
-        None => Signal::stored(false),
     }
 }
 

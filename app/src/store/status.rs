@@ -1,5 +1,9 @@
 //! How far the local database and the server agree.
 
+use leptos::prelude::*;
+
+use super::use_store;
+
 /// The state of syncing, for people to see.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Status {
@@ -17,4 +21,16 @@ pub struct Status {
     pub upload_error: Option<String>,
     /// Why the local database could not be opened. Resetting it is the way out.
     pub open_error: Option<String>,
+}
+
+/// Whether this device has ever held everything that the user may read. Before that, a row that has not been downloaded
+/// yet looks like one that does not exist.
+pub fn use_synced() -> Signal<bool> {
+    match use_store() {
+        Some(store) => {
+            let status = store.status();
+            Signal::derive(move || status.with(|status| status.has_synced))
+        }
+        None => Signal::stored(false),
+    }
 }
