@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    connect_app_to_database, create_app, create_database, database_sync_enable, destroy, mcp, new,
+    connect_app_to_database, create_app, create_database, database_sync_enable, destroy, generate,
+    lint_migrations, mcp, new,
 };
 use crate::output::Output;
 
@@ -45,7 +46,7 @@ pub enum Command {
     /// Run every test of the app in the current folder: format, lints, Rust, and a browser
     ///
     /// Installs what is missing, as `dev` does, and a Chromium. The steps run in this order, and the first that fails ends
-    /// it: `cargo fmt --check`, clippy for the server's side and for the browser's, the Rust tests (by cargo-nextest where it
+    /// it: `cargo realtime lint-migrations`, `cargo fmt --check`, clippy for the server's side and for the browser's, the Rust tests (by cargo-nextest where it
     /// is installed), `cargo leptos build`, and the Playwright tests in end2end/.
     ///
     /// The tests have a local stack of their own in target/realtime-test, which is gone afterwards, and ports of their own: so
@@ -108,6 +109,17 @@ pub enum Command {
     /// Undoes create-database and database-sync-enable, on this machine and at the providers. Apps that used the
     /// database stay; `cargo realtime up` in an app's folder gives it a new one.
     Destroy(destroy::Arguments),
+    /// Write what a new table takes, from the migration to the pages
+    #[command(subcommand)]
+    Generate(generate::Generate),
+    /// Find changes in migrations/ that do not reach the rows that browsers already have
+    ///
+    /// A column that is added with a default, dropped, renamed or given another type changes all rows of its table at once,
+    /// and replication sees none of that. Browsers keep the rows as they were until each is changed. An UPDATE of every
+    /// row sends them again: --fix writes it into a new migration.
+    ///
+    /// `dev` shows these warnings; `test` and this command fail with them.
+    LintMigrations(lint_migrations::Arguments),
     /// Serve the four tools to an AI assistant: an MCP server on stdin and stdout
     ///
     /// Its tools are create_database, database_sync_enable, create_app and connect_app_to_database. Apps are made in the
@@ -136,6 +148,8 @@ impl Command {
             | Self::CreateApp(create_app::Arguments { output, .. })
             | Self::ConnectAppToDatabase(connect_app_to_database::Arguments { output, .. })
             | Self::Destroy(destroy::Arguments { output, .. })
+            | Self::Generate(generate::Generate::Table(generate::Table { output, .. }))
+            | Self::LintMigrations(lint_migrations::Arguments { output, .. })
             | Self::Up(output)
             | Self::Down(output)
             | Self::Status(output)

@@ -7,7 +7,9 @@ mod cli;
 mod commands;
 mod executable;
 mod foreground;
+mod generate;
 mod mcp;
+mod migrations;
 mod name;
 mod output;
 mod progress;
@@ -56,6 +58,8 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::CreateApp(arguments) => commands::create_app::run(arguments).await,
         Command::ConnectAppToDatabase(arguments) => commands::connect_app_to_database::run(arguments).await,
         Command::Destroy(arguments) => commands::destroy::run(arguments).await,
+        Command::Generate(what) => commands::generate::run(what),
+        Command::LintMigrations(arguments) => return commands::lint_migrations::run(&arguments),
         Command::Mcp(arguments) => commands::mcp::run(arguments).await,
         Command::PackTemplate => commands::pack_template::run(),
         Command::SyncService { config } => commands::sync_service::run(&config).await,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
+use crate::commands::lint_migrations;
 use crate::foreground::{Foreground, Interrupt};
 use crate::progress::Progress;
 use crate::stack::home::Home;
@@ -21,6 +22,9 @@ pub async fn run() -> Result<()> {
     check_ports(&workspace, address)?;
     let progress = Progress::new();
     tokio::try_join!(toolchain::ensure(&workspace, &progress), up(&workspace, &progress))?;
+    if let Some(complaint) = lint_migrations::complaint(&workspace.root)? {
+        progress.line(complaint);
+    }
     watch(&workspace, address, started, &progress).await
 }
 

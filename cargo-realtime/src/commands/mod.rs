@@ -9,6 +9,8 @@ pub mod dev;
 pub mod doctor;
 pub mod down;
 mod dry_run;
+pub mod generate;
+pub mod lint_migrations;
 pub mod mcp;
 pub mod new;
 pub mod pack_template;

@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
+use crate::commands::lint_migrations;
 use crate::executable;
 use crate::foreground::{Foreground, Interrupt};
 use crate::progress::Progress;
@@ -55,6 +56,7 @@ impl Tests {
         let frontend = self.workspace.frontend.clone();
         let not_frontend = ["--workspace", "--exclude", frontend.as_str()];
         let strict = ["--", "-D", "warnings"];
+        self.migrations()?;
         self.step("format", self.cargo(&["fmt", "--all", "--check"])).await?;
         self.step(
             "lints",
@@ -87,6 +89,16 @@ impl Tests {
             browser = tools => browser,
             () = self.interrupt.received() => bail!(INTERRUPTED),
         }
+    }
+
+    /// What never reaches browsers fails, because it takes one command to send it.
+    fn migrations(&mut self) -> Result<()> {
+        self.progress.line("\n── migrations: cargo realtime lint-migrations");
+        if let Some(complaint) = lint_migrations::complaint(&self.workspace.root)? {
+            bail!("migrations failed: not every change reaches the rows that browsers have.\n{complaint}");
+        }
+        self.passed.push("migrations");
+        Ok(())
     }
 
     /// A stack with nothing in it but this app's database.

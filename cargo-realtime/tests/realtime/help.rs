@@ -20,10 +20,13 @@ fn help_reads_like_documentation() {
         "create-app",
         "connect-app-to-database",
         "destroy",
+        "generate",
+        "generate table",
+        "lint-migrations",
         "mcp",
     ];
     for command in commands {
-        let arguments: Vec<_> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let arguments: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
         help.push_str(&format!(
             "$ cargo realtime {}\n{}\n",
             arguments.join(" "),

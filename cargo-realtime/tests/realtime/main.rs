@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod generate;
+#[cfg(test)]
 mod help;
+#[cfg(test)]
+mod lint_migrations;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]

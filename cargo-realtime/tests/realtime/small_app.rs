@@ -73,7 +73,10 @@ fn test_runs_every_step_and_leaves_nothing_behind() {
     assert!(passed.status.success(), "{}", text(&passed.stderr));
     let last = text(&passed.stdout).lines().last().unwrap().to_owned();
     assert!(last.starts_with("Passed in "), "{last}");
-    assert!(last.ends_with(" s: format, lints, lints of the frontend, Rust tests, build."), "{last}");
+    assert!(
+        last.ends_with(" s: migrations, format, lints, lints of the frontend, Rust tests, build."),
+        "{last}"
+    );
     assert!(!machine.app().join("target/realtime-test").exists());
     assert!(!machine.app().join(".env").exists() && !machine.home().exists());
 
