@@ -216,8 +216,10 @@ impl Generator<'_> {
 
 fn creates(migration: &Migration, table: &str) -> bool {
     statements::split(&migration.text).iter().any(|part| {
-        let words: Vec<_> = part.words.iter().map(String::as_str).take(9).collect();
-        words.starts_with(&["create"]) && words.contains(&"table") && words.contains(&table)
+        let mut words = part.words.iter().map(String::as_str);
+        words.next() == Some("create")
+            && words.any(|word| word == "table")
+            && words.find(|word| !["if", "not", "exists", "public", "."].contains(word)) == Some(table)
     })
 }
 
