@@ -6,7 +6,10 @@
 //   CHROMIUM_PATH=/usr/bin/chromium node cargo-realtime/tests/browsers/generated_table.mjs http://127.0.0.1:3000
 //
 // Ends with 0 if everything is as it should be. Playwright is the one in the app's node_modules.
-import { chromium, expect } from "@playwright/test";
+import { chromium, expect as impatient } from "@playwright/test";
+
+// Connecting takes seconds on a busy machine.
+const expect = impatient.configure({ timeout: 30_000 });
 
 const url = process.argv[2];
 if (!url) {
