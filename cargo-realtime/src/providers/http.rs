@@ -180,6 +180,18 @@ pub fn status(error: &Error) -> Option<StatusCode> {
     Some(error.downcast_ref::<Refusal>()?.status)
 }
 
+/// The error with what to do, where that is to try again: where nobody can know what came of the last request.
+pub fn resumable(error: Error) -> Error {
+    let is_passing = match status(&error) {
+        Some(status) => status.is_server_error() || [423, 429].contains(&status.as_u16()),
+        None => error.downcast_ref::<reqwest::Error>().is_some(),
+    };
+    match is_passing {
+        true => error.context("Not finished yet. Run the same command again: it goes on where it stopped"),
+        false => error,
+    }
+}
+
 /// What was looked for, or `None` where the provider says that there is none.
 pub fn found<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {

@@ -36,8 +36,9 @@ pub async fn database_sync_enable(stack: &mut Stack, database_id: &str) -> Resul
              --sync-only --database-id {database_id}`."
         );
     }
-    if database.neon.is_none() {
-        postgres::ensure_running(stack).await?;
+    match &database.neon {
+        Some(project) => drop(project.direct_url()?),
+        None => postgres::ensure_running(stack).await?,
     }
     if database.sync.is_none() {
         let taken: Vec<u16> = stack.sync_ports();

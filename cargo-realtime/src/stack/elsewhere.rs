@@ -8,7 +8,7 @@ use super::state::{Database, State};
 use super::{Stack, secret};
 use crate::progress::Progress;
 use crate::providers::fly::{self, Fly, Service};
-use crate::providers::http::{Plan, Planned, Wire};
+use crate::providers::http::{Plan, Planned, Wire, resumable};
 use crate::providers::kept::Kept;
 use crate::providers::neon::{self, Neon, Project};
 
@@ -22,7 +22,7 @@ pub async fn create_neon_database(stack: &mut Stack, name: &str) -> Result<()> {
         stack.save()?;
     }
     let progress = stack.progress.clone();
-    neon::create(&neon, &mut keep_project(stack, name)?, &progress).await
+    neon::create(&neon, &mut keep_project(stack, name)?, &progress).await.map_err(resumable)
 }
 
 /// The requests that [`create_neon_database`] would send.
@@ -44,11 +44,11 @@ pub async fn enable_fly_sync(stack: &mut Stack, database_id: &str) -> Result<()>
         stack.change_database(database_id, |database| database.fly = Some(service))?;
     }
     let progress = stack.progress.clone();
-    let databases =
-        neon::prepare_replication(&neon, &mut keep_project(stack, database_id)?, &progress).await?;
+    let databases = neon::prepare_replication(&neon, &mut keep_project(stack, database_id)?, &progress).await;
+    let databases = databases.map_err(resumable)?;
     let mut service = keep_service(stack, database_id)?;
     let jwks = secret::jwks(&service.signing_key)?;
-    fly::enable(&fly, &mut service, &databases, &jwks, &progress).await
+    fly::enable(&fly, &mut service, &databases, &jwks, &progress).await.map_err(resumable)
 }
 
 /// The requests that [`enable_fly_sync`] would send.

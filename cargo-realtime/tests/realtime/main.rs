@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod fly;
+#[cfg(test)]
 mod generate;
 #[cfg(test)]
 mod help;
@@ -12,6 +16,8 @@ mod lint_migrations;
 mod machine;
 #[cfg(test)]
 mod mcp;
+#[cfg(test)]
+mod neon;
 #[cfg(test)]
 mod packaged;
 #[cfg(test)]

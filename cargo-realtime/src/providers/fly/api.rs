@@ -94,10 +94,14 @@ impl Fly {
             // `personal` is how everybody's own organization is called, whatever its name.
             Ok(app) if app.organization.slug == self.org || self.org == "personal" => Ok(NewApp::Ours),
             Ok(_) => Ok(NewApp::Taken),
-            Err(error) if status(&error) == Some(StatusCode::FORBIDDEN) => Ok(NewApp::Taken),
-            // There is none of that name, so the 422 was about something else.
-            Err(error) if status(&error) == Some(StatusCode::NOT_FOUND) => Err(refusal),
-            Err(error) => Err(error),
+            Err(error)
+                if ![Some(StatusCode::FORBIDDEN), Some(StatusCode::NOT_FOUND)].contains(&status(&error)) =>
+            {
+                Err(error)
+            }
+            // One that we may not see; unless the 422 was about something else than the name.
+            Err(_) if refusal.to_string().contains("taken") => Ok(NewApp::Taken),
+            Err(_) => Err(refusal),
         }
     }
 
