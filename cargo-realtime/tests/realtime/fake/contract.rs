@@ -156,3 +156,40 @@ fn resolved<'a>(spec: &'a Value, value: &'a Value) -> &'a Value {
 fn with_components(spec: &Value, schema: Value) -> Validator {
     validator(json!({ "allOf": [schema], "components": { "schemas": spec["components"]["schemas"] } }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_documented_is_refused() {
+        let neon = Contract::new(include_str!("../schemas/neon.json"), "neon.strict.json");
+        let fly = Contract::new(include_str!("../schemas/fly.json"), "fly-machines.strict.json");
+        let app = br#"{ "name": "notes", "org_slug": "personal" }"#;
+        assert_eq!(fly.fault("POST", "apps", "", app), None);
+        assert_eq!(neon.fault("GET", "projects", "search=notes&limit=400", b""), None);
+        for (contract, method, path, query, body) in [
+            (&fly, "POST", "apps", "", r#"{ "app_name": "notes", "org_slug": "personal" }"#),
+            (&fly, "POST", "apps", "", r#"{ "name": 1, "org_slug": "personal" }"#),
+            (&fly, "POST", "apps", "", ""),
+            (&fly, "PUT", "apps", "", r#"{ "name": "notes", "org_slug": "personal" }"#),
+            (&fly, "POST", "apps/notes/machines", "", r#"{ "name": "m", "config": { "auto_stop": true } }"#),
+            (&fly, "GET", "apps/notes/machines/1/wait", "state=happy", ""),
+            (&neon, "GET", "projects", "limit=401", ""),
+            (&neon, "GET", "projects", "name=notes", ""),
+            (&neon, "GET", "project", "", ""),
+            (
+                &neon,
+                "POST",
+                "projects/a/branches/b/roles",
+                "",
+                r#"{ "role": { "name": "r", "login": true } }"#,
+            ),
+        ] {
+            assert!(
+                contract.fault(method, path, query, body.as_bytes()).is_some(),
+                "{method} {path}?{query} {body}"
+            );
+        }
+    }
+}
