@@ -37,7 +37,8 @@ async fn main() -> ExitCode {
             let error = output::error_text(&error);
             eprintln!("error: {error}");
             if wants_json {
-                println!("{}", serde_json::json!({ "error": error }));
+                // Whether or not anybody reads it, this ends with a failure.
+                drop(output::line(&serde_json::json!({ "error": error }).to_string()));
             }
             ExitCode::FAILURE
         }

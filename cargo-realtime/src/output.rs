@@ -1,6 +1,8 @@
 //! What a command prints to stdout: text for people, JSON for machines.
 
-use anyhow::Result;
+use std::io::{self, ErrorKind, Write};
+
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 /// How a command's result is printed.
@@ -14,11 +16,18 @@ pub struct Output {
 impl Output {
     /// Prints a result.
     pub fn print(self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
-        match self.json {
-            true => println!("{}", serde_json::to_string_pretty(result)?),
-            false => println!("{}", text()),
-        }
-        Ok(())
+        line(&match self.json {
+            true => serde_json::to_string_pretty(result)?,
+            false => text(),
+        })
+    }
+}
+
+/// Prints a line. A reader that has seen enough, such as `head`, is no failure.
+pub fn line(text: &str) -> Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("Cannot write to stdout"),
     }
 }
 

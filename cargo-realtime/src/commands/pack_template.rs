@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 
+use crate::output::line;
 use crate::template;
 
 /// Puts the template where `cargo package` takes it from.
 pub fn run() -> Result<()> {
-    println!("Wrote {}", template::write_packed()?.display());
-    Ok(())
+    line(&format!("Wrote {}", template::write_packed()?.display()))
 }

@@ -14,6 +14,7 @@ use tokio::process::Command;
 use crate::commands::lint_migrations;
 use crate::executable;
 use crate::foreground::{Foreground, Interrupt};
+use crate::output::line;
 use crate::progress::Progress;
 use crate::stack::home::Home;
 use crate::stack::{Stack, app};
@@ -37,8 +38,7 @@ pub async fn run() -> Result<()> {
     let tidied = tidy(&home, &tests.progress, outcome.is_ok()).await;
     outcome?;
     tidied?;
-    println!("Passed in {} s: {}.", started.elapsed().as_secs(), tests.passed.join(", "));
-    Ok(())
+    line(&format!("Passed in {} s: {}.", started.elapsed().as_secs(), tests.passed.join(", ")))
 }
 
 struct Tests {

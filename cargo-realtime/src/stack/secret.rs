@@ -49,6 +49,37 @@ fn random<const N: usize>() -> Result<[u8; N]> {
 mod tests {
     use super::*;
 
+    /// `compose.yaml` gives the PowerSync Service the key's parts as a script has computed them.
+    #[test]
+    fn the_script_for_compose_computes_the_same_key() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let dir = tempfile::tempdir().unwrap();
+        let script = || {
+            let mut node = std::process::Command::new("node");
+            node.arg(format!("{root}/compose-env.mjs")).arg("https://sync.example.com");
+            node.current_dir(&dir).output().unwrap()
+        };
+        assert!(script().status.success());
+        let file = dir.path().join("compose.env");
+        let written = std::fs::read_to_string(&file).unwrap();
+        let value = |name: &str| {
+            let line = written.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            line.unwrap().to_owned()
+        };
+        let key = jwks(&value("POWERSYNC_SIGNING_KEY")).unwrap().keys.remove(0);
+        assert_eq!((key.kid, key.x), (Some(value("POWERSYNC_JWK_KID")), value("POWERSYNC_JWK_X")));
+        assert_eq!(value("VITE_POWERSYNC_URL"), "https://sync.example.com");
+
+        let compose = std::fs::read_to_string(format!("{root}/compose.yaml")).unwrap();
+        let asked = compose.split("${").skip(1).map(|rest| rest.split([':', '}']).next().unwrap());
+        for name in asked {
+            value(name);
+        }
+
+        assert!(!script().status.success(), "a second run would lose the first one's secrets");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), written);
+    }
+
     /// The example of RFC 8037, appendix A: its key, and the thumbprint it gives for it.
     #[test]
     fn the_key_id_is_the_thumbprint_of_the_rfc() {

@@ -1,6 +1,9 @@
 // Two browsers of one person on a fresh app: what one writes appears in the other, and back.
 // usage: node first_row.mjs URL, with the browser's program in CHROMIUM_PATH unless Playwright has its own.
-import { chromium, expect } from "@playwright/test";
+import { chromium, expect as impatient } from "@playwright/test";
+
+// The app may still be compiled when the page opens, by all cores of a small machine.
+const expect = impatient.configure({ timeout: 30_000 });
 
 const [url] = process.argv.slice(2);
 const browser = await chromium.launch({
@@ -19,11 +22,11 @@ try {
   await context.addCookies(await one.context().cookies());
   const other = await context.newPage();
   await other.goto(url);
-  await expect(other.getByRole("link", { name: "From the first" })).toBeVisible({ timeout: 30_000 });
+  await expect(other.getByRole("link", { name: "From the first" })).toBeVisible();
 
   await other.getByRole("textbox", { name: "New list" }).fill("From the other");
   await other.getByRole("button", { name: "Add list" }).click();
-  await expect(one.getByRole("link", { name: "From the other" })).toBeVisible({ timeout: 30_000 });
+  await expect(one.getByRole("link", { name: "From the other" })).toBeVisible();
 } finally {
   await browser.close();
 }

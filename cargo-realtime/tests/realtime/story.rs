@@ -10,11 +10,22 @@ use super::machine::{Machine, text};
 use super::mcp::Assistant;
 use super::running::{Running, free_ports};
 
+/// Of the table that `generated_table.mjs` plays with.
+const COLUMNS: &[&str] = &[
+    "name:text",
+    "done:boolean",
+    "budget:real",
+    "hits:bigint",
+    "notes:text:optional",
+    "starts_at:timestamptz",
+    "due_at:timestamptz:optional",
+];
+
 #[tokio::test]
 async fn an_app_comes_to_life() {
     let machine = Machine::new();
     let root = four_calls(&machine).await;
-    succeeds(&mut in_app(&machine, &root, &["generate", "table", "projects", "name:text", "done:boolean"]));
+    succeeds(&mut in_app(&machine, &root, &[&["generate", "table", "projects"], COLUMNS].concat()));
     two_browsers_in_sync(&machine, &root);
     let passed = succeeds(in_app(&machine, &root, &["test"]).env_remove("TEST_DATABASE_URL"));
     let last = passed.lines().last().unwrap();
@@ -40,7 +51,9 @@ fn two_browsers_in_sync(machine: &Machine, root: &Path) {
     let mut dev = Running::start(&mut dev);
     dev.read_until("➜");
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browsers");
-    succeeds(Command::new("node").arg(scripts.join("first_row.mjs")).arg(format!("http://{site}")));
+    for script in ["first_row.mjs", "generated_table.mjs"] {
+        succeeds(Command::new("node").arg(scripts.join(script)).arg(format!("http://{site}")));
+    }
     dev.interrupt();
 }
 
