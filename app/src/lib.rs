@@ -7,7 +7,7 @@ mod session;
 pub mod store;
 mod title;
 
-use components::{Notices, SyncStatus};
+use components::{Live, Notices, SyncStatus};
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{A, Route, Router, Routes};
@@ -47,6 +47,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 pub fn App() -> impl IntoView {
     provide_meta_context();
     provide_context(WriteFailure(RwSignal::new(None)));
+    Live::provide();
     view! {
         <Title formatter=|title: String| if title.is_empty() { TITLE.to_owned() } else { format!("{title} · {TITLE}") } />
         <Router>

@@ -1,12 +1,14 @@
 //! Parts that more than one page shows.
 
 mod editable_row;
+mod fields;
 mod loading;
 mod name_form;
 mod notices;
 mod sync_status;
 
 pub use editable_row::EditableRow;
+pub use fields::{Fields, Live};
 pub use loading::Loading;
 pub use name_form::NameForm;
 pub use notices::Notices;

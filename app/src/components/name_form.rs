@@ -2,6 +2,8 @@ use leptos::ev::{KeyboardEvent, SubmitEvent};
 use leptos::html::Input;
 use leptos::prelude::*;
 
+use crate::components::Fields;
+
 /// A text field with its button: for a new list or todo (empty, stays open), or to edit one (filled, Escape leaves).
 #[component]
 pub fn NameForm(
@@ -52,19 +54,23 @@ pub fn NameForm(
     });
     view! {
         <form class="name-form" on:submit=submit>
-            <input
-                type="text"
-                aria-label=label
-                placeholder=label
-                autocomplete="off"
-                required
-                value=initial
-                node_ref=field
-                on:keydown=escape
-            />
-            <button type="submit">{button}</button>
-            {editing
-                .then(|| view! { <button type="button" class="quiet" on:click=move |_| leave()>"Cancel"</button> })}
+            <Fields>
+                <input
+                    type="text"
+                    aria-label=label
+                    placeholder=label
+                    autocomplete="off"
+                    required
+                    value=initial
+                    node_ref=field
+                    on:keydown=escape
+                />
+                <button type="submit">{button}</button>
+                {editing
+                    .then(|| {
+                        view! { <button type="button" class="quiet" on:click=move |_| leave()>"Cancel"</button> }
+                    })}
+            </Fields>
         </form>
     }
 }

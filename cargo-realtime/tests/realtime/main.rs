@@ -1,6 +1,8 @@
 //! Tests of the program itself: each runs it as people do, with real processes, on a machine of its own.
 
 #[cfg(test)]
+mod deployment;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod fake;

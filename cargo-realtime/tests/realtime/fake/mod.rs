@@ -2,7 +2,7 @@
 //! with the state that theirs have. It notes every request, refuses what their documentation does not allow, and fails
 //! where a test wants it to.
 
-mod contract;
+pub mod contract;
 mod fly;
 mod neon;
 mod postgres;
