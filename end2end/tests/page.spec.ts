@@ -125,7 +125,7 @@ function collectComplaints(page: Page): string[] {
 
 /** The names of what the Tab key reaches, from the top of the page to its end. */
 async function reachedByTab(page: Page): Promise<string[]> {
-  await page.getByRole("banner").getByRole("link").focus();
+  await page.getByRole("banner").getByRole("link").first().focus();
   const names: string[] = [];
   for (let name = await nameOfFocus(page); name !== null; name = await nameOfFocus(page)) {
     names.push(name);
