@@ -186,7 +186,8 @@ fn configure(data: &Path, user: Option<&OsUser>) -> Result<()> {
         &access,
         "# Written by `cargo realtime`.\n\
          # TYPE  DATABASE     USER      ADDRESS       METHOD\n\
-         host    all          realtime  127.0.0.1/32  scram-sha-256\n\
+         host    all          postgres  127.0.0.1/32  reject\n\
+         host    all          all       127.0.0.1/32  scram-sha-256\n\
          host    replication  realtime  127.0.0.1/32  scram-sha-256\n",
     )?;
     for file in [main, access] {
