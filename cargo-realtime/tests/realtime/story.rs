@@ -1,6 +1,7 @@
 //! The whole story, as an assistant and its user live it: four calls, a schema change, two browsers in sync, and the
 //! new app passes its own tests.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,6 +26,7 @@ const COLUMNS: &[&str] = &[
 async fn an_app_comes_to_life() {
     let machine = Machine::new();
     let root = four_calls(&machine).await;
+    take_another_version(&root);
     succeeds(&mut in_app(&machine, &root, &[&["generate", "table", "projects"], COLUMNS].concat()));
     two_browsers_in_sync(&machine, &root);
     let passed = succeeds(in_app(&machine, &root, &["test"]).env_remove("TEST_DATABASE_URL"));
@@ -55,6 +57,16 @@ fn two_browsers_in_sync(machine: &Machine, root: &Path) {
         succeeds(Command::new("node").arg(scripts.join(script)).arg(format!("http://{site}")));
     }
     dev.interrupt();
+}
+
+/// Cargo tells the crates of two workspaces apart by name, version and place in their workspace. In a target directory that
+/// both use, the new app's would else be taken for this repository's, and the other way round.
+fn take_another_version(root: &Path) {
+    let manifest = root.join("Cargo.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let (ours, another) = (concat!("version = \"", env!("CARGO_PKG_VERSION"), "\""), "version = \"0.0.1\"");
+    assert_eq!(text.matches(ours).count(), 1, "{text}");
+    fs::write(&manifest, text.replace(ours, another)).unwrap();
 }
 
 /// A command in the app, which shares what this workspace has compiled.
