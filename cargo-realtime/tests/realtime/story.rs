@@ -27,6 +27,7 @@ async fn an_app_comes_to_life() {
     let machine = Machine::new();
     let root = four_calls(&machine).await;
     take_another_version(&root);
+    let _shared = SharedTarget;
     succeeds(&mut in_app(&machine, &root, &[&["generate", "table", "projects"], COLUMNS].concat()));
     two_browsers_in_sync(&machine, &root);
     let passed = succeeds(in_app(&machine, &root, &["test"]).env_remove("TEST_DATABASE_URL"));
@@ -72,9 +73,27 @@ fn take_another_version(root: &Path) {
 /// A command in the app, which shares what this workspace has compiled.
 fn in_app(machine: &Machine, root: &Path, arguments: &[&str]) -> Command {
     let mut command = machine.command(arguments);
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    command.current_dir(root).env("CARGO_TARGET_DIR", target);
+    command.current_dir(root).env("CARGO_TARGET_DIR", target());
     command
+}
+
+fn target() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()
+}
+
+/// The browser's program is one file of one name, whatever its version. Once the new app has been there, this
+/// repository's must be linked again, which cargo does when it has no note of having done so.
+struct SharedTarget;
+
+impl Drop for SharedTarget {
+    fn drop(&mut self) {
+        let notes = target().join("front/wasm32-unknown-unknown/wasm-dev/.fingerprint");
+        for note in fs::read_dir(notes).into_iter().flatten().flatten() {
+            if note.file_name().to_string_lossy().starts_with("frontend-") {
+                fs::remove_dir_all(note.path()).unwrap();
+            }
+        }
+    }
 }
 
 /// Runs the command, and expects it to work; gives what it prints.
