@@ -11,11 +11,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::output::error_text;
 use crate::progress::Progress;
+use crate::providers::{DatabaseProvider, SyncProvider};
 use crate::stack::Stack;
 use crate::stack::home::Home;
 use crate::tools::{
     AppConnected, AppCreated, ConnectAppToDatabase, CreateApp, CreateDatabase, DatabaseCreated,
-    DatabaseProvider, DatabaseSyncEnable, SyncEnabled, SyncProvider,
+    DatabaseSyncEnable, SyncEnabled,
 };
 
 /// What a client is served.

@@ -5,10 +5,11 @@ use anyhow::Result;
 use super::dry_run::{self, DryRun};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::providers::DatabaseProvider;
 use crate::stack::Stack;
 use crate::stack::home::Home;
 use crate::stack::state::State;
-use crate::tools::{CreateDatabase, DatabaseCreated, DatabaseProvider};
+use crate::tools::{CreateDatabase, DatabaseCreated};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]

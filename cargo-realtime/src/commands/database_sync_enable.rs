@@ -5,10 +5,11 @@ use anyhow::Result;
 use super::dry_run::{self, DryRun};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::providers::SyncProvider;
 use crate::stack::Stack;
 use crate::stack::home::Home;
 use crate::stack::state::State;
-use crate::tools::{DatabaseSyncEnable, SyncEnabled, SyncProvider};
+use crate::tools::{DatabaseSyncEnable, SyncEnabled};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,7 @@ use rmcp::transport::stdio;
 
 use super::create_app::Parent;
 use crate::mcp::Server;
-use crate::tools::{DatabaseProvider, SyncProvider};
+use crate::providers::{DatabaseProvider, SyncProvider};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]

@@ -9,13 +9,11 @@ use super::create_app::Parent;
 use crate::foreground::Interrupt;
 use crate::output::{Output, error_text};
 use crate::progress::Progress;
+use crate::providers::{DatabaseProvider, SyncProvider};
 use crate::stack::home::Home;
 use crate::stack::{Stack, app, database};
 use crate::toolchain;
-use crate::tools::{
-    AppCreated, ConnectAppToDatabase, CreateApp, CreateDatabase, DatabaseProvider, DatabaseSyncEnable,
-    SyncProvider,
-};
+use crate::tools::{AppCreated, ConnectAppToDatabase, CreateApp, CreateDatabase, DatabaseSyncEnable};
 use crate::workspace::Workspace;
 
 /// What the command takes.
@@ -49,7 +47,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let parent = arguments.parent.path()?;
     let app = CreateApp { name: arguments.name, template: arguments.template };
     let mut interrupt = Interrupt::listen()?;
-    let stack = Stack::open(Home::locate()?, Progress::new()).await?;
+    let progress = Progress::new();
+    let stack = Stack::open(Home::locate()?, progress.clone()).await?;
     let mut making = Making { stack, app: None };
     let made = tokio::select! {
         made = making.all(&app, &parent) => made,
@@ -59,9 +58,11 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         Ok(made) => made,
         Err(error) => return Err(making.undo(error).await),
     };
+    // Nobody waits for the stack while npm works.
+    drop(making);
     if let Some(workspace) = Workspace::around(&made.path)? {
         tokio::select! {
-            () = toolchain::try_packages(&workspace, making.stack.progress()) => {}
+            () = toolchain::try_packages(&workspace, &progress) => {}
             () = interrupt.received() => {}
         }
     }

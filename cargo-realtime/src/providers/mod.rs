@@ -16,6 +16,30 @@ mod retry;
 mod uri;
 
 use anyhow::{Context, Result, anyhow};
+use rmcp::schemars::{self, JsonSchema};
+use serde::Serialize;
+
+/// Who runs a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum DatabaseProvider {
+    /// A Postgres on this machine, which needs no account
+    #[default]
+    Local,
+    /// A project at Neon (neon.com), by the key in NEON_API_KEY
+    Neon,
+}
+
+/// Who runs a database's sync service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum SyncProvider {
+    /// A sync service on this machine, which needs no account
+    #[default]
+    Local,
+    /// The PowerSync Service on Fly.io, by the token in FLY_API_TOKEN
+    Fly,
+}
 
 /// What a PowerSync Service connects to. Holds secrets.
 pub struct Databases {

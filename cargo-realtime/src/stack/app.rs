@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::database::{create_database, database_sync_enable};
-use super::state::App;
-use super::state::listed;
+use super::state::{App, listed};
 use super::{Stack, env_file};
 use crate::name;
 
@@ -73,9 +72,7 @@ pub fn delete(stack: &mut Stack, app_id: &str) -> Result<()> {
 /// The environment of an app that uses this database.
 pub fn variables(stack: &Stack, database_id: &str) -> Result<Vec<(&'static str, String)>> {
     let database = stack.state.database(database_id)?;
-    let powersync = database.powersync().with_context(|| {
-        format!("The database {database_id:?} has no sync service yet. Enable it with database_sync_enable.")
-    })?;
+    let powersync = database.powersync()?;
     Ok(vec![
         ("VITE_POWERSYNC_URL", powersync.url.clone()),
         ("VITE_POWERSYNC_TOKEN_ENDPOINT", "/api/powersync/token".to_owned()),

@@ -18,7 +18,7 @@ pub async fn create_database(stack: &mut Stack, name: &str) -> Result<String> {
     }
     postgres::ensure_running(stack).await?;
     ensure_exists(stack, name).await?;
-    if !stack.state.databases.iter().any(|database| database.name == name) {
+    if !stack.has_database(name) {
         let database =
             Database { id: name.to_owned(), name: name.to_owned(), neon: None, sync: None, fly: None };
         stack.state.databases.push(database);

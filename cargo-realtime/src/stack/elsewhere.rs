@@ -22,7 +22,9 @@ pub async fn create_neon_database(stack: &mut Stack, name: &str) -> Result<()> {
         stack.save()?;
     }
     let progress = stack.progress.clone();
-    neon::create(&neon, &mut keep_project(stack, name)?, &progress).await.map_err(resumable)
+    neon::create(&neon, &mut keep(stack, name, |database| &mut database.neon)?, &progress)
+        .await
+        .map_err(resumable)
 }
 
 /// The requests that [`create_neon_database`] would send.
@@ -44,9 +46,14 @@ pub async fn enable_fly_sync(stack: &mut Stack, database_id: &str) -> Result<()>
         stack.change_database(database_id, |database| database.fly = Some(service))?;
     }
     let progress = stack.progress.clone();
-    let databases = neon::prepare_replication(&neon, &mut keep_project(stack, database_id)?, &progress).await;
+    let databases = neon::prepare_replication(
+        &neon,
+        &mut keep(stack, database_id, |database| &mut database.neon)?,
+        &progress,
+    )
+    .await;
     let databases = databases.map_err(resumable)?;
-    let mut service = keep_service(stack, database_id)?;
+    let mut service = keep(stack, database_id, |database| &mut database.fly)?;
     let jwks = secret::jwks(&service.signing_key)?;
     fly::enable(&fly, &mut service, &databases, &jwks, &progress).await.map_err(resumable)
 }
@@ -113,20 +120,17 @@ fn unkept<'a, T>(value: T) -> Kept<'a, T> {
     Kept::new(value, |_| Ok(()))
 }
 
-fn keep_project<'a>(stack: &'a mut Stack, database_id: &str) -> Result<Kept<'a, Project>> {
-    let project = stack.state.database(database_id)?.neon.clone();
-    let project = project.with_context(|| format!("The database {database_id} is not at Neon."))?;
+/// A part of a database that is elsewhere, kept in the state.
+fn keep<'a, T: Clone + Send + 'a>(
+    stack: &'a mut Stack,
+    database_id: &str,
+    part: fn(&mut Database) -> &mut Option<T>,
+) -> Result<Kept<'a, T>> {
+    let mut database = stack.state.database(database_id)?.clone();
+    let value = part(&mut database).take();
+    let value = value.with_context(|| format!("Nothing of the database {database_id} is elsewhere."))?;
     let id = database_id.to_owned();
-    Ok(Kept::new(project, move |project| {
-        stack.change_database(&id, |database| database.neon = Some(project.clone()))
-    }))
-}
-
-fn keep_service<'a>(stack: &'a mut Stack, database_id: &str) -> Result<Kept<'a, Service>> {
-    let service = stack.state.database(database_id)?.fly.clone();
-    let service = service.with_context(|| format!("The database {database_id} has no service on Fly."))?;
-    let id = database_id.to_owned();
-    Ok(Kept::new(service, move |service| {
-        stack.change_database(&id, |database| database.fly = Some(service.clone()))
+    Ok(Kept::new(value, move |value| {
+        stack.change_database(&id, |database| *part(database) = Some(value.clone()))
     }))
 }

@@ -127,8 +127,7 @@ impl Stack {
 
     /// Where clients find a database's sync service.
     pub fn powersync_url(&self, database_id: &str) -> Result<String> {
-        let powersync = self.state.database(database_id)?.powersync();
-        Ok(powersync.with_context(|| format!("The database {database_id:?} has no sync service yet."))?.url)
+        Ok(self.state.database(database_id)?.powersync()?.url)
     }
 
     /// Changes what is known of a database, and saves it.

@@ -8,11 +8,7 @@ use serde::Serialize;
 use super::home::Home;
 use super::state::{Database, State};
 use super::{postgres, sync_service};
-
-/// Names of providers.
-const LOCAL: &str = "local";
-const NEON: &str = "neon";
-const FLY: &str = "fly";
+use crate::providers::{DatabaseProvider, SyncProvider};
 
 /// The stack as it is. Holds no secret.
 #[derive(Debug, Serialize)]
@@ -52,8 +48,8 @@ pub struct DatabaseReport {
     pub id: String,
     /// Its name in Postgres.
     pub name: String,
-    /// Who runs it: `local` or `neon`.
-    pub provider: &'static str,
+    /// Who runs it.
+    pub provider: DatabaseProvider,
     /// Where the role `realtime`, its owner, finds it; without its password, which is in the `.env` of its apps. Null
     /// while it is not finished.
     pub database_url: Option<String>,
@@ -65,8 +61,8 @@ pub struct DatabaseReport {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncReport {
-    /// Who runs it: `local` or `fly`.
-    pub provider: &'static str,
+    /// Who runs it.
+    pub provider: SyncProvider,
     /// Whether it runs; null for one elsewhere, which is not asked.
     pub running: Option<bool>,
     /// Of its process on this machine.
@@ -156,7 +152,7 @@ impl DatabaseReport {
         };
         let sync = [format!("Sync of {}", self.id), state, what];
         let unfinished = || "not finished: run create-database again".to_owned();
-        let elsewhere = (self.provider == NEON).then(|| {
+        let elsewhere = (self.provider == DatabaseProvider::Neon).then(|| {
             let url = self.database_url.clone().unwrap_or_else(unfinished);
             [format!("Database {}", self.id), "at Neon".to_owned(), url]
         });
@@ -184,7 +180,10 @@ fn databases(home: &Home, state: &State) -> Vec<DatabaseReport> {
     let report = |database: &Database| DatabaseReport {
         id: database.id.clone(),
         name: database.name.clone(),
-        provider: if database.neon.is_some() { NEON } else { LOCAL },
+        provider: match database.neon {
+            Some(_) => DatabaseProvider::Neon,
+            None => DatabaseProvider::Local,
+        },
         database_url: match &database.neon {
             Some(project) => project.public_url(),
             None => state.postgres.as_ref().map(|cluster| cluster.public_url(&database.name)),
@@ -197,7 +196,7 @@ fn databases(home: &Home, state: &State) -> Vec<DatabaseReport> {
 fn sync_report(home: &Home, database: &Database) -> Option<SyncReport> {
     if let Some(service) = &database.fly {
         return Some(SyncReport {
-            provider: FLY,
+            provider: SyncProvider::Fly,
             running: None,
             pid: None,
             url: service.url(),
@@ -208,7 +207,7 @@ fn sync_report(home: &Home, database: &Database) -> Option<SyncReport> {
     let sync = database.sync.as_ref()?;
     let pid = sync_service::pid(home, &database.id);
     Some(SyncReport {
-        provider: LOCAL,
+        provider: SyncProvider::Local,
         running: Some(pid.is_some()),
         pid,
         url: sync.url(),

@@ -63,8 +63,8 @@ pub struct PowerSync<'a> {
 }
 
 impl Database {
-    /// The database's sync service, once it is ready for use.
-    pub fn powersync(&self) -> Option<PowerSync<'_>> {
+    /// The database's sync service, which must be ready for use.
+    pub fn powersync(&self) -> Result<PowerSync<'_>> {
         let local = self.sync.as_ref().map(|sync| PowerSync {
             url: sync.url(),
             signing_key: &sync.signing_key,
@@ -75,7 +75,12 @@ impl Database {
             signing_key: &service.signing_key,
             api_token: &service.api_token,
         });
-        local.or(fly)
+        local.or(fly).with_context(|| {
+            format!(
+                "The database {:?} has no sync service yet. Enable it with database_sync_enable.",
+                self.id
+            )
+        })
     }
 }
 

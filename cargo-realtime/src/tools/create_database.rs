@@ -4,20 +4,10 @@ use anyhow::Result;
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 
+use crate::providers::DatabaseProvider;
 use crate::providers::http::Planned;
 use crate::stack::state::State;
 use crate::stack::{Stack, database, elsewhere};
-
-/// Who runs a database.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum DatabaseProvider {
-    /// A Postgres on this machine, which needs no account
-    #[default]
-    Local,
-    /// A project at Neon (neon.com), by the key in NEON_API_KEY
-    Neon,
-}
 
 /// Arguments of `create_database`.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]

@@ -4,20 +4,10 @@ use anyhow::Result;
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 
+use crate::providers::SyncProvider;
 use crate::providers::http::Planned;
 use crate::stack::state::State;
 use crate::stack::{Stack, database, elsewhere};
-
-/// Who runs a database's sync service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum SyncProvider {
-    /// A sync service on this machine, which needs no account
-    #[default]
-    Local,
-    /// The PowerSync Service on Fly.io, by the token in FLY_API_TOKEN
-    Fly,
-}
 
 /// Arguments of `database_sync_enable`.
 #[derive(Debug, clap::Args, Deserialize, JsonSchema)]

@@ -11,5 +11,5 @@ mod database_sync_enable;
 
 pub use connect_app_to_database::{AppConnected, ConnectAppToDatabase};
 pub use create_app::{AppCreated, CreateApp};
-pub use create_database::{CreateDatabase, DatabaseCreated, DatabaseProvider};
-pub use database_sync_enable::{DatabaseSyncEnable, SyncEnabled, SyncProvider};
+pub use create_database::{CreateDatabase, DatabaseCreated};
+pub use database_sync_enable::{DatabaseSyncEnable, SyncEnabled};
