@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, info};
 
 pub(crate) use self::checkpoint::{BucketState, Checkpoint, CheckpointError, Client};
 use self::line::{Id, Line, Operation, Row, StreamInfo};
@@ -86,6 +86,7 @@ impl Session {
         }
         let expires = Expiry::new(client.user.expires_at);
         let sent = client.request.buckets.clone();
+        let output = Output::new(body, shared.metrics.data_sent.clone());
         Ok(Self {
             shared,
             client,
@@ -95,20 +96,35 @@ impl Session {
             ask_at: None,
             sent,
             unsent: BTreeSet::new(),
-            output: Output::new(body),
+            output,
             expires,
         })
     }
 
     /// Sends until the client goes, the token expires, the config is replaced or the service stops.
     pub async fn run(mut self) {
-        let stopping = self.shared.stopping.clone();
-        let longest = self.expires.at.saturating_duration_since(Instant::now()) + LINGER;
-        tokio::select! {
-            _ = self.send() => debug!("a stream has ended"),
-            () = stopping.cancelled() => debug!("a stream is ended"),
-            () = tokio::time::sleep(longest) => warn!("a stream was cut off: its client reads too slowly"),
-        }
+        let shared = self.shared.clone();
+        let (user, client) = (self.client.user.id.clone(), self.client.id().to_owned());
+        let began = Instant::now();
+        let longest = self.expires.at.saturating_duration_since(began) + LINGER;
+        shared.metrics.connections.inc();
+        let why = tokio::select! {
+            ended = self.send() => match ended {
+                Err(End::Closed) => "its client has gone",
+                Ok(()) | Err(End::Finished) => "its token or its sync config has expired",
+            },
+            () = shared.stopping.cancelled() => "the service stops",
+            () = tokio::time::sleep(longest) => "its client reads too slowly",
+        };
+        shared.metrics.connections.dec();
+        info!(
+            user,
+            client,
+            seconds = began.elapsed().as_secs(),
+            bytes = self.output.sent(),
+            why,
+            "a stream has ended"
+        );
     }
 
     async fn send(&mut self) -> Result<(), End> {
@@ -313,6 +329,7 @@ impl Session {
 
     async fn send_bucket(&mut self, ops: &[&Op], after: i64, has_more: bool) -> Result<(), End> {
         let (Some(first), Some(last)) = (ops.first(), ops.last()) else { return Ok(()) };
+        self.shared.metrics.operations_synced.inc_by(ops.len() as u64);
         let raw = self.client.request.raw_data;
         let data = ops.iter().map(|op| Operation {
             op_id: Id(op.op_id),
