@@ -61,6 +61,14 @@ impl Client {
         self.request.client_id.as_deref().unwrap_or_default()
     }
 
+    /// Whether the client holds buckets that are not known here: of a config that was replaced, of a schema that was dropped, or of
+    /// a database that was restored from an older copy. Then it may wait for a write checkpoint that is not known here either. It
+    /// would wait forever, and show nothing new, if no other one were drawn for it.
+    pub fn comes_from_elsewhere(&self, last_op_id: i64) -> bool {
+        let ours = format!("{}#", self.active.version.version);
+        self.request.buckets.iter().any(|(name, after)| !name.starts_with(&ours) || *after > last_op_id)
+    }
+
     /// The streams that the client gets, by their indexes in the config.
     pub fn streams(&self) -> Vec<usize> {
         let asked =

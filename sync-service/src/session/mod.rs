@@ -21,6 +21,7 @@ use self::output::{Closed, Output};
 pub(crate) use self::request::StreamRequest;
 use crate::sequencer::commit::{Commit, Op};
 use crate::shared::{Active, Shared};
+use crate::store::write_checkpoints;
 
 /// A client that is being sent what it is to have.
 pub(crate) struct Session {
@@ -67,6 +68,10 @@ impl Session {
         let commits = shared.commits();
         let active = shared.active();
         let current = client.checkpoint(&shared.pool).await?;
+        if client.comes_from_elsewhere(current.last_op_id) {
+            write_checkpoints::draw(&shared.pool, &client.user.id, client.id()).await?;
+            shared.wake.notify_one();
+        }
         let expires = Expiry::new(client.user.expires_at);
         let sent = client.request.buckets.clone();
         Ok(Self {

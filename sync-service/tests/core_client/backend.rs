@@ -70,7 +70,8 @@ pub async fn write(pool: &PgPool, upload: &Upload) -> sqlx::Result<()> {
     let mut transaction = pool.begin().await?;
     for entry in &upload.entries {
         let table = entry["type"].as_str().unwrap_or_default();
-        let columns: Vec<&String> = entry["data"].as_object().map(|data| data.keys().collect()).unwrap_or_default();
+        let columns: Vec<&String> =
+            entry["data"].as_object().map(|data| data.keys().collect()).unwrap_or_default();
         let list = |prefix: &str| {
             columns.iter().map(|column| format!("{prefix}\"{column}\"")).collect::<Vec<_>>().join(", ")
         };
@@ -78,7 +79,7 @@ pub async fn write(pool: &PgPool, upload: &Upload) -> sqlx::Result<()> {
             Some("PUT") => {
                 let sets = columns.iter().map(|c| format!("\"{c}\" = excluded.\"{c}\"")).collect::<Vec<_>>();
                 format!(
-                    "INSERT INTO {table} (id, {}) SELECT $1, {} FROM json_populate_record(NULL::{table}, $2) r
+                    "INSERT INTO {table} (id, {}) SELECT $1, {} FROM jsonb_populate_record(NULL::{table}, $2) r
                      ON CONFLICT (id) DO UPDATE SET {}",
                     list(""),
                     list("r."),
@@ -86,11 +87,11 @@ pub async fn write(pool: &PgPool, upload: &Upload) -> sqlx::Result<()> {
                 )
             }
             Some("PATCH") => format!(
-                "UPDATE {table} SET ({}) = ROW({}) FROM json_populate_record(NULL::{table}, $2) r WHERE {table}.id = $1",
+                "UPDATE {table} SET ({}) = ROW({}) FROM jsonb_populate_record(NULL::{table}, $2) r WHERE {table}.id = $1",
                 list(""),
                 list("r.")
             ),
-            _ => format!("DELETE FROM {table} WHERE id = $1 AND $2::json IS NULL"),
+            _ => format!("DELETE FROM {table} WHERE id = $1 AND $2::jsonb IS NULL"),
         };
         let query = sqlx::query(&sql).bind(entry["id"].as_str());
         query.bind(entry.get("data").cloned()).execute(&mut *transaction).await?;

@@ -1,5 +1,5 @@
 //! Sync clients with the real client core: what `tests/core` hosts in Node.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "test code")]
 
 mod backend;
@@ -16,10 +16,10 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::oneshot;
 
-pub use self::backend::{Backend, Upload};
+pub use self::backend::{Backend, Upload, write};
 
 /// How long a client may take for what it is to reach.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The Node process that hosts clients.
 pub struct Core {
@@ -116,15 +116,8 @@ impl Core {
     }
 
     /// Opens a client of a user and connects it.
-    pub async fn connect(
-        self: &Arc<Self>,
-        name: &str,
-        user: &str,
-        endpoint: &str,
-        schema: &Value,
-    ) -> Client {
-        let client =
-            self.open(name, json!({ "user": user, "endpoint": endpoint, "schema": schema })).await;
+    pub async fn connect(self: &Arc<Self>, name: &str, user: &str, endpoint: &str, schema: &Value) -> Client {
+        let client = self.open(name, json!({ "user": user, "endpoint": endpoint, "schema": schema })).await;
         client.connect().await;
         client
     }
@@ -140,9 +133,9 @@ pub fn schema(tables: &[(&str, &[&str])]) -> Value {
         let (name, kind) = column.split_once(' ').unwrap();
         json!({ "name": name, "type": kind })
     };
-    let tables = tables.iter().map(|(name, columns)| {
-        json!({ "name": name, "columns": columns.iter().map(column).collect::<Vec<_>>() })
-    });
+    let tables = tables.iter().map(
+        |(name, columns)| json!({ "name": name, "columns": columns.iter().map(column).collect::<Vec<_>>() }),
+    );
     json!({ "tables": tables.collect::<Vec<_>>() })
 }
 
