@@ -111,3 +111,28 @@ async fn a_share_that_changed_while_the_client_was_away_is_right_when_it_comes_b
     service.stop().await;
     database.drop().await;
 }
+
+#[tokio::test]
+async fn a_share_that_was_taken_while_the_client_was_away_can_be_given_again() {
+    let database = Database::new(TABLES).await;
+    database
+        .run(
+            "INSERT INTO lists VALUES ('l1', 'bob', 'One'); INSERT INTO todos VALUES ('t1', 'l1', 'a');
+             INSERT INTO shares VALUES ('s1', 'l1', 'ann')",
+        )
+        .await;
+    let service = Service::start(&database).await;
+    service.deploy(CONFIG).await;
+    let core = Core::start(Backend::of(&database)).await;
+    let ann = core.connect("a", "ann", &service.url, &tables()).await;
+    ann.sees(COUNTS, json!([[1, 1, 1]])).await;
+    ann.disconnect().await;
+    database.run("DELETE FROM shares").await;
+    ann.connect().await;
+    ann.sees(COUNTS, json!([[0, 0, 0]])).await;
+    database.run("INSERT INTO shares VALUES ('s1', 'l1', 'ann')").await;
+    ann.sees(COUNTS, json!([[1, 1, 1]])).await;
+    ann.has_no_complaints().await;
+    service.stop().await;
+    database.drop().await;
+}

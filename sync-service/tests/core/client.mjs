@@ -283,12 +283,13 @@ export class Client {
 
   async #uploads(signal) {
     while (!signal.aborted) {
-      const woken = new Promise((resolve) => {
-        this.#upload = resolve
-        signal.addEventListener('abort', resolve, { once: true })
-      })
+      let wake
+      const woken = new Promise((resolve) => (wake = resolve))
+      this.#upload = wake
+      signal.addEventListener('abort', wake, { once: true })
       await this.#uploadAll(signal)
       await Promise.all([woken, pause(this.#options.throttle_ms, signal)])
+      signal.removeEventListener('abort', wake)
     }
   }
 
