@@ -24,6 +24,9 @@ pub enum Error {
     /// A database URL that is none.
     #[error("`database_url` is not a Postgres URL: {0}")]
     DatabaseUrl(#[source] sqlx::Error),
+    /// Postgres did not do what the service was told to do with it.
+    #[error("Postgres: {0}")]
+    Postgres(#[source] sqlx::Error),
     /// The listening socket broke.
     #[error("the service can no longer accept connections: {0}")]
     Serve(#[source] std::io::Error),

@@ -32,6 +32,7 @@
 
 mod api;
 mod auth;
+mod compaction;
 mod config;
 mod error;
 mod sequencer;
@@ -41,6 +42,7 @@ mod shared;
 mod store;
 mod streams;
 
+pub use compaction::compact;
 pub use config::{Config, Jwk, Jwks};
 pub use error::Error;
 pub use serve::{serve, serve_on};

@@ -11,7 +11,7 @@ use tracing::info;
 
 use crate::auth::KeyStore;
 use crate::shared::Shared;
-use crate::{Config, Error, api, sequencer, store};
+use crate::{Config, Error, api, compaction, sequencer, store};
 
 /// Serves until `shutdown` resolves and the open streams are ended.
 ///
@@ -58,6 +58,7 @@ pub async fn serve_on(
         () = stopped_long_ago(&stopping) => Ok(()),
         never = sequencer::run(shared.clone(), options) => match never {},
         never = sequencer::listen(shared.clone()) => match never {},
+        never = compaction::run(shared.clone()) => match never {},
     };
     shared.pool.close().await;
     served.map_err(Error::Serve)

@@ -344,7 +344,6 @@ async fn changed_tables_are_picked_up() {
     database.run("INSERT INTO notes VALUES ('n2', 'ann')").await;
     assert_eq!(op_names(&stream.checkpoint().await), ["PUT notes/n2"]);
     database.run("ALTER TABLE lists ADD COLUMN color text DEFAULT 'red'").await;
-    assert_eq!(op_names(&stream.checkpoint().await), ["PUT lists/l1"]);
     database.run("ALTER TABLE lists DROP COLUMN name; UPDATE lists SET color = 'blue'").await;
     let lines = stream.checkpoint().await;
     assert_eq!(

@@ -165,7 +165,7 @@ async fn put(shared: &Shared, content: &str) -> Result<String, Failure> {
     if !shared.is_leading() {
         return Err(super::not_leading(shared));
     }
-    let version = versions::deploy(&shared.pool, content).await?;
+    let version = versions::deploy(&mut *shared.pool.acquire().await?, content).await?;
     shared.deployed();
     Ok(versions::slot_name(version))
 }

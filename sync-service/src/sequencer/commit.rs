@@ -27,7 +27,7 @@ pub(crate) struct Commit {
 pub(crate) struct BucketTotal {
     /// The sum of the checksums of its operations, modulo 2^32.
     pub checksum: i64,
-    /// The number of its operations.
+    /// The number of operations that a new client downloads.
     pub count: i64,
 }
 
@@ -37,8 +37,9 @@ pub(crate) struct Op {
     pub bucket: String,
     pub op_id: i64,
     pub op: String,
-    pub object_type: String,
-    pub object_id: String,
+    /// The table, as the client calls it; an operation about the whole bucket has none, and no `object_id`.
+    pub object_type: Option<String>,
+    pub object_id: Option<String>,
     pub checksum: i64,
     pub data: Option<String>,
 }

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, FromRow, PgConnection};
 
 use super::commit::{BucketTotal, Commit, Op};
 use super::plan::{Plan, Statement};
+use crate::store::catalog::{SHAPE, Table};
 use crate::store::{versions, write_checkpoints};
 use crate::streams::Streams;
 
@@ -15,7 +16,18 @@ pub(crate) struct Job<'a> {
     pub version: i64,
     pub streams: &'a Streams,
     pub plan: &'a Plan,
+    /// The tables that the plan was made for.
+    pub tables: &'a [Table],
     pub read: Read,
+}
+
+/// What came of a drain.
+pub(crate) enum Drained {
+    /// There was nothing to do.
+    Nothing,
+    Commit(Box<Commit>),
+    /// A table in the queue has other columns than the plan was made for. Nothing was done.
+    TablesChanged,
 }
 
 /// Which rows are looked at.
@@ -23,29 +35,34 @@ pub(crate) struct Job<'a> {
 pub(crate) enum Read {
     /// Those in the queue.
     Noted,
-    /// Every row, because the statements have changed or the triggers were not there.
+    /// Every row: a table has come or gone, or another release of the service has read them.
     Everything,
     /// Every row, and the version becomes the active one.
     Activation,
 }
 
-/// Drains the queue. Returns None, and has changed nothing, when there was nothing to do.
+/// Drains the queue.
 ///
 /// Everything happens in one snapshot: the queue says which rows were changed by the transactions that the snapshot sees, and
 /// the rows are read as it sees them. A transaction that commits later is not seen by halves; it is in a later drain, and
 /// because op ids are given here and not when the row is written, its operations get greater ids than any before.
-pub(crate) async fn drain(connection: &mut PgConnection, job: &Job<'_>) -> sqlx::Result<Option<Commit>> {
+pub(crate) async fn drain(connection: &mut PgConnection, job: &Job<'_>) -> sqlx::Result<Drained> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
-    let queue: Vec<(i64, Option<Vec<String>>, bool)> =
-        sqlx::query_as(TAKE_QUEUE).fetch_all(&mut *transaction).await?;
+    let queue: Vec<Noted> =
+        sqlx::query_as(&TAKE_QUEUE.replace("{SHAPE}", SHAPE)).fetch_all(&mut *transaction).await?;
+    let is_other = |noted: &Noted| job.tables.iter().any(|t| t.oid == noted.rel && t.shape != noted.shape);
+    if queue.iter().any(is_other) {
+        transaction.rollback().await?;
+        return Ok(Drained::TablesChanged);
+    }
     let write_checkpoints = write_checkpoints::publish(&mut transaction).await?;
     if queue.is_empty() && write_checkpoints.is_empty() && job.read == Read::Noted {
         transaction.rollback().await?;
-        return Ok(None);
+        return Ok(Drained::Nothing);
     }
     let changes = Changes {
         everything: job.read != Read::Noted,
-        tables: queue.into_iter().map(|(rel, keys, whole)| (rel, if whole { None } else { keys })).collect(),
+        tables: queue.into_iter().map(|n| (n.rel, if n.whole { None } else { n.keys })).collect(),
     };
     let (first_op_id, before): (i64, i64) = sqlx::query_as(NEXT_OP_ID).fetch_one(&mut *transaction).await?;
     let mut commit = Commit { write_checkpoints, ..Commit::default() };
@@ -57,15 +74,21 @@ pub(crate) async fn drain(connection: &mut PgConnection, job: &Job<'_>) -> sqlx:
     }
     match job.read {
         Read::Noted => {}
-        Read::Everything => {
-            versions::remember_plan(&mut transaction, job.version, &job.plan.fingerprint()).await?
-        }
-        Read::Activation => {
-            versions::activate(&mut transaction, job.version, &job.plan.fingerprint()).await?
-        }
+        Read::Everything => versions::remember_reading(&mut transaction, job.version).await?,
+        Read::Activation => versions::activate(&mut transaction, job.version).await?,
     }
     transaction.commit().await?;
-    Ok(Some(commit))
+    Ok(Drained::Commit(Box::new(commit)))
+}
+
+/// What the queue says of a table.
+#[derive(FromRow)]
+struct Noted {
+    rel: i64,
+    keys: Option<Vec<String>>,
+    /// Whether any row may have changed.
+    whole: bool,
+    shape: Option<i64>,
 }
 
 /// The changed rows by table; None stands for all of them.
@@ -146,7 +169,8 @@ fn number(index: usize) -> i32 {
 }
 
 const TAKE_QUEUE: &str = "WITH taken AS (DELETE FROM sync_service.queue RETURNING rel, key)
-    SELECT rel::bigint, array_agg(DISTINCT key) FILTER (WHERE key IS NOT NULL), bool_or(key IS NULL) FROM taken GROUP BY rel";
+    SELECT rel::bigint, array_agg(DISTINCT key) FILTER (WHERE key IS NOT NULL) AS keys, bool_or(key IS NULL) AS whole, {SHAPE} AS shape
+    FROM taken GROUP BY rel";
 
 /// The clock, in microseconds, unless it is behind. So an op id is above all that were ever given, even when this schema
 /// was dropped or the database restored from an older copy.

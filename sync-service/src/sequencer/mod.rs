@@ -16,7 +16,7 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use self::drain::{Job, Read, drain};
+use self::drain::{Drained, Job, Read, drain};
 use self::plan::Plan;
 use crate::shared::{Active, Shared};
 use crate::store::catalog::{self, Table};
@@ -127,7 +127,7 @@ impl Leader<'_> {
         match streams::compile(&version.content) {
             Ok(streams) => {
                 let plan = Plan::new(version.version, &streams, &self.tables);
-                if version.plan.as_deref() != Some(&plan.fingerprint()) {
+                if version.was_read_by_another_release() {
                     self.read = Read::Everything;
                 }
                 self.active = Some(Arc::new(Active { version, streams, problems: plan.problems.clone() }));
@@ -169,12 +169,11 @@ impl Leader<'_> {
         Ok(())
     }
 
+    /// Takes up the tables as they are now. Rows are not read again for it: as at the official service, a new column reaches
+    /// a client with the next `UPDATE` of the row.
     fn plan_again(&mut self) {
-        let Some(active) = &self.active else { return };
-        let plan = Plan::new(active.version.version, &active.streams, &self.tables);
-        if self.plan.as_ref() != Some(&plan) {
-            self.read = Read::Everything;
-            self.plan = Some(plan);
+        if let Some(active) = &self.active {
+            self.plan = Some(Plan::new(active.version.version, &active.streams, &self.tables));
         }
     }
 
@@ -188,8 +187,16 @@ impl Leader<'_> {
         };
         let began = Instant::now();
         let plan = Plan::new(version.version, &streams, &self.tables);
-        let job = Job { version: version.version, streams: &streams, plan: &plan, read: Read::Activation };
+        let job = Job {
+            version: version.version,
+            streams: &streams,
+            plan: &plan,
+            tables: &self.tables,
+            read: Read::Activation,
+        };
         match drain_retrying(&mut self.connection, &job).await {
+            // The next look finds the tables as they are, and the config still waiting.
+            Ok(Drained::TablesChanged) => return Ok(()),
             Ok(_) => {}
             Err(sqlx::Error::Database(error)) if !is_shutdown(&*error) => {
                 warn!(%error, version = version.version, "a sync config cannot be activated");
@@ -214,25 +221,29 @@ impl Leader<'_> {
             version: self.active.as_ref().map_or(0, |active| active.version.version),
             streams: self.active.as_ref().map_or(&none, |active| &active.streams),
             plan: self.plan.as_ref().unwrap_or(&nothing),
+            tables: &self.tables,
             read: self.read,
         };
-        let commit = drain_retrying(&mut self.connection, &job).await?;
+        let drained = drain_retrying(&mut self.connection, &job).await?;
+        if matches!(drained, Drained::TablesChanged) {
+            self.install().await?;
+            self.plan_again();
+            self.shared.wake.notify_one();
+            return Ok(());
+        }
         self.read = Read::Noted;
         // The same config after a reconnect is sent too: streams that were held meanwhile then ask Postgres what they missed.
         if !self.shared.is_leading() {
             self.shared.set_active(self.active.clone());
         }
-        if let Some(commit) = commit {
-            self.shared.publish(commit);
+        if let Drained::Commit(commit) = drained {
+            self.shared.publish(*commit);
         }
         Ok(())
     }
 }
 
-async fn drain_retrying(
-    connection: &mut PgConnection,
-    job: &Job<'_>,
-) -> sqlx::Result<Option<commit::Commit>> {
+async fn drain_retrying(connection: &mut PgConnection, job: &Job<'_>) -> sqlx::Result<Drained> {
     loop {
         match drain(connection, job).await {
             Err(sqlx::Error::Database(error)) if is_conflict(&*error) => {

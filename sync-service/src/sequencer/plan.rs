@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::store::DOWNLOADED;
 use crate::store::catalog::{Table, literal, quote};
 use crate::streams::{Lookup, Output, Rows, Source, Streams, TableName};
 
@@ -39,13 +40,6 @@ impl Plan {
         problems.sort();
         problems.dedup();
         Self { sources, lookups, problems }
-    }
-
-    /// Changes whenever a statement does.
-    pub fn fingerprint(&self) -> String {
-        let all: Vec<_> =
-            self.sources.iter().chain(&self.lookups).map(|statement| statement.all_rows.as_str()).collect();
-        all.join("\n")
     }
 }
 
@@ -120,7 +114,8 @@ fn source(version: i64, source: &Source, table: Option<&Table>) -> Statement {
             AND NOT EXISTS (SELECT FROM fresh f WHERE f.row_key = p.row_key)
     ),
     changed AS MATERIALIZED (
-        SELECT f.*, md5(f.data)::uuid AS hash FROM fresh f LEFT JOIN prior p ON p.row_key = f.row_key
+        SELECT f.*, md5(f.data)::uuid AS hash, (p.bucket, p.object_id) IS DISTINCT FROM (f.bucket, f.object_id) AS is_new
+        FROM fresh f LEFT JOIN prior p ON p.row_key = f.row_key
         WHERE (p.bucket, p.object_id, p.hash) IS DISTINCT FROM (f.bucket, f.object_id, md5(f.data)::uuid)
     ),
     kept AS (
@@ -130,10 +125,10 @@ fn source(version: i64, source: &Source, table: Option<&Table>) -> Statement {
         SET bucket = excluded.bucket, object_id = excluded.object_id, hash = excluded.hash
     ),
     ops AS (
-        SELECT 'REMOVE' AS op, p.bucket, p.object_id, NULL AS data FROM prior p LEFT JOIN fresh f ON f.row_key = p.row_key
+        SELECT 'REMOVE' AS op, p.bucket, p.object_id, NULL AS data, -1 AS more_rows FROM prior p LEFT JOIN fresh f ON f.row_key = p.row_key
         WHERE (p.bucket, p.object_id) IS DISTINCT FROM (f.bucket, f.object_id)
         UNION ALL
-        SELECT 'PUT', bucket, object_id, data FROM changed
+        SELECT 'PUT', bucket, object_id, data, is_new::int FROM changed
     ),
     logged AS (
         INSERT INTO sync_service.oplog (bucket, op_id, op, object_type, object_id, checksum, data)
@@ -142,14 +137,16 @@ fn source(version: i64, source: &Source, table: Option<&Table>) -> Statement {
         FROM ops RETURNING bucket, checksum
     ),
     added AS (SELECT bucket, count(*) AS ops, sum(checksum)::bigint AS checksum FROM logged GROUP BY bucket),
+    rows AS (SELECT bucket, sum(more_rows) AS more_rows FROM ops GROUP BY bucket),
     totals AS (
-        INSERT INTO sync_service.bucket AS b (name, checksum, op_count)
-        SELECT bucket, checksum & 4294967295, ops FROM added
+        INSERT INTO sync_service.bucket AS b (name, checksum, op_count, row_count)
+        SELECT bucket, checksum & 4294967295, ops, more_rows FROM added JOIN rows USING (bucket)
         ON CONFLICT (name) DO UPDATE
-        SET checksum = (b.checksum + excluded.checksum) & 4294967295, op_count = b.op_count + excluded.op_count
-        RETURNING name, checksum, op_count
+        SET checksum = (b.checksum + excluded.checksum) & 4294967295, op_count = b.op_count + excluded.op_count,
+            row_count = b.row_count + excluded.row_count
+        RETURNING name, checksum, {DOWNLOADED} AS op_count
     )
-SELECT t.name, t.checksum, t.op_count, a.ops FROM totals t JOIN added a ON a.bucket = t.name"
+SELECT t.name, t.checksum, t.op_count, a.ops FROM totals t JOIN added a ON a.bucket = t.name",
         )
     })
 }

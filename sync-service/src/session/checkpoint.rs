@@ -13,7 +13,7 @@ use super::request::{StreamRequest, Subscription};
 use crate::auth::User;
 use crate::sequencer::commit::BucketTotal;
 use crate::shared::Active;
-use crate::store::write_checkpoints;
+use crate::store::{DOWNLOADED, write_checkpoints};
 use crate::streams::{Keys, LookupUse, RequestValue, Values};
 
 /// What a client is to have after a commit of the sequencer.
@@ -61,12 +61,13 @@ impl Client {
         self.request.client_id.as_deref().unwrap_or_default()
     }
 
-    /// Whether the client holds buckets that are not known here: of a config that was replaced, of a schema that was dropped, or of
-    /// a database that was restored from an older copy. Then it may wait for a write checkpoint that is not known here either. It
-    /// would wait forever, and show nothing new, if no other one were drawn for it.
-    pub fn comes_from_elsewhere(&self, last_op_id: i64) -> bool {
+    /// Whether the client was served from an oplog that is not, or not in full, the one that there is.
+    pub fn knows_another_oplog(&self, current: &Checkpoint) -> bool {
         let ours = format!("{}#", self.active.version.version);
-        self.request.buckets.iter().any(|(name, after)| !name.starts_with(&ours) || *after > last_op_id)
+        self.request
+            .buckets
+            .iter()
+            .any(|(name, after)| !name.starts_with(&ours) || *after > current.last_op_id)
     }
 
     /// The streams that the client gets, by their indexes in the config.
@@ -117,11 +118,8 @@ async fn totals(
     buckets: &mut BTreeMap<String, BucketState>,
 ) -> sqlx::Result<()> {
     let names: Vec<&String> = buckets.keys().collect();
-    let totals: Vec<(String, i64, i64)> =
-        sqlx::query_as("SELECT name, checksum, op_count FROM sync_service.bucket WHERE name = ANY($1)")
-            .bind(&names)
-            .fetch_all(connection)
-            .await?;
+    let totals = format!("SELECT name, checksum, {DOWNLOADED} FROM sync_service.bucket WHERE name = ANY($1)");
+    let totals: Vec<(String, i64, i64)> = sqlx::query_as(&totals).bind(&names).fetch_all(connection).await?;
     for (name, checksum, count) in totals {
         if let Some(bucket) = buckets.get_mut(&name) {
             bucket.total = BucketTotal { checksum, count };

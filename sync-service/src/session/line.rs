@@ -86,8 +86,10 @@ pub(crate) struct Data<'a> {
 pub(crate) struct Operation<'a> {
     pub op_id: Id,
     pub op: &'a str,
-    pub object_type: &'a str,
-    pub object_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object_id: Option<&'a str>,
     pub checksum: i64,
     pub data: Option<Row<'a>>,
 }

@@ -6,7 +6,7 @@ mod oplog;
 mod output;
 mod request;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 
 pub(crate) use self::checkpoint::{BucketState, Checkpoint, CheckpointError, Client};
 use self::line::{Id, Line, Operation, Row, StreamInfo};
+use self::oplog::Place;
 use self::output::{Closed, Output};
 pub(crate) use self::request::StreamRequest;
 use crate::sequencer::commit::{Commit, Op};
@@ -33,8 +34,10 @@ pub(crate) struct Session {
     current: Checkpoint,
     /// Set when `current` may have missed something: when to ask Postgres again.
     ask_at: Option<Instant>,
-    /// How far each bucket was sent, or is held by the client.
+    /// Up to which operation each bucket was sent, or is held by the client.
     sent: HashMap<String, i64>,
+    /// The buckets of `current` of which not everything was sent.
+    unsent: BTreeSet<String>,
     output: Output,
     expires: Expiry,
 }
@@ -44,6 +47,14 @@ enum End {
     Closed,
     /// The token expired, or the config was replaced.
     Finished,
+}
+
+/// What came of sending a checkpoint's operations.
+#[derive(Debug, PartialEq)]
+enum Sent {
+    All,
+    /// A bucket was compacted beyond the checkpoint, of which something is therefore missing in the oplog.
+    Outdated,
 }
 
 impl From<Closed> for End {
@@ -68,7 +79,8 @@ impl Session {
         let commits = shared.commits();
         let active = shared.active();
         let current = client.checkpoint(&shared.pool).await?;
-        if client.comes_from_elsewhere(current.last_op_id) {
+        if client.knows_another_oplog(&current) {
+            // It may wait for a write checkpoint that was lost with the oplog that it knows, and show nothing new until then.
             write_checkpoints::draw(&shared.pool, &client.user.id, client.id()).await?;
             shared.wake.notify_one();
         }
@@ -84,6 +96,7 @@ impl Session {
             current,
             ask_at: None,
             sent,
+            unsent: BTreeSet::new(),
             output: Output::new(body),
             expires,
         })
@@ -182,7 +195,9 @@ impl Session {
             return Err(End::Finished);
         }
         let old = std::mem::replace(&mut self.current, new);
-        let is_new = |(name, bucket): &(&String, &BucketState)| old.buckets.get(*name) != Some(*bucket);
+        let is_new = |(name, bucket): &(&String, &BucketState)| {
+            old.buckets.get(*name) != Some(*bucket) || self.unsent.contains(*name)
+        };
         let updated: BTreeMap<_, _> = self
             .current
             .buckets
@@ -206,6 +221,7 @@ impl Session {
     ) -> Result<(), End> {
         for name in &removed {
             self.sent.remove(name);
+            self.unsent.remove(name);
         }
         let line = Line::CheckpointDiff(line::CheckpointDiff {
             last_op_id: Id(self.current.last_op_id),
@@ -225,10 +241,15 @@ impl Session {
     ) -> Result<(), End> {
         let last = buckets.keys().next_back().copied();
         let last_op_id = Id(self.current.last_op_id);
+        self.unsent.extend(buckets.values().flatten().cloned());
         for (priority, names) in buckets {
-            match ops {
+            let sent = match ops {
                 Some(ops) => self.send_ops(&names, ops).await?,
-                None => self.send_from_oplog(names).await?,
+                None => self.send_from_oplog(&names).await?,
+            };
+            if sent == Sent::Outdated {
+                self.ask_at = Some(Instant::now());
+                return Ok(());
             }
             if Some(priority) != last {
                 self.output.push(&Line::PartialCheckpointComplete { last_op_id, priority }).await?;
@@ -242,22 +263,21 @@ impl Session {
     }
 
     /// Sends operations that came with the commit.
-    async fn send_ops(&mut self, names: &[String], ops: &[Arc<Op>]) -> Result<(), End> {
+    async fn send_ops(&mut self, names: &[String], ops: &[Arc<Op>]) -> Result<Sent, End> {
         for name in names {
             let of_bucket: Vec<&Op> = ops.iter().map(Arc::as_ref).filter(|op| op.bucket == *name).collect();
-            self.send_bucket(&of_bucket, false).await?;
+            let after = self.sent.get(name).copied().unwrap_or(0);
+            self.send_bucket(&of_bucket, after, false).await?;
+            self.is_sent(name);
         }
-        Ok(())
+        Ok(Sent::All)
     }
 
-    /// Sends operations out of the oplog, batch by batch. When Postgres goes away it waits for it: what is up to a checkpoint
-    /// in the oplog does not change any more.
-    async fn send_from_oplog(&mut self, names: Vec<String>) -> Result<(), End> {
-        let mut left: Vec<(String, i64)> = names
-            .into_iter()
-            .map(|name| (self.sent.get(&name).copied().unwrap_or(0), name))
-            .map(|(a, n)| (n, a))
-            .collect();
+    /// Sends operations out of the oplog, batch by batch. When Postgres goes away it waits for it: what a client needs up to a
+    /// checkpoint stays in the oplog until the bucket is compacted, and then the next batch begins the bucket anew.
+    async fn send_from_oplog(&mut self, names: &[String]) -> Result<Sent, End> {
+        let place = |name: &String| Place::new(name.clone(), self.sent.get(name).copied().unwrap_or(0));
+        let mut left: Vec<Place> = names.iter().map(place).collect();
         while !left.is_empty() {
             let batch = match oplog::next(&self.shared.pool, &left, self.current.last_op_id).await {
                 Ok(batch) => batch,
@@ -269,31 +289,38 @@ impl Session {
                 }
             };
             for bucket in batch.chunk_by(|a, b| a.op.bucket == b.op.bucket) {
-                let ops: Vec<&Op> = bucket.iter().map(|entry| &entry.op).collect();
-                self.send_bucket(&ops, bucket.last().is_some_and(|entry| entry.more_in_bucket)).await?;
-            }
-            match batch.last() {
-                Some(entry) if entry.more => {
-                    let at = left.iter().position(|(name, _)| *name == entry.op.bucket).unwrap_or(0);
-                    left.drain(..at);
-                    left[0].1 = entry.op.op_id;
+                let (Some(first), Some(last)) = (bucket.first(), bucket.last()) else { continue };
+                if first.op.op_id > self.current.last_op_id {
+                    return Ok(Sent::Outdated);
                 }
-                _ => left.clear(),
+                let at = left.iter().position(|place| place.bucket == first.op.bucket).unwrap_or(0);
+                left.drain(..at).for_each(|place| self.is_sent(&place.bucket));
+                let ops: Vec<&Op> = bucket.iter().map(|entry| &entry.op).collect();
+                self.send_bucket(&ops, left[0].after, last.more_in_bucket).await?;
+                left[0].advance(last);
+            }
+            if batch.last().is_none_or(|entry| !entry.more) {
+                left.drain(..).for_each(|place| self.is_sent(&place.bucket));
             }
             self.pause().await?;
         }
-        Ok(())
+        Ok(Sent::All)
     }
 
-    async fn send_bucket(&mut self, ops: &[&Op], has_more: bool) -> Result<(), End> {
+    /// Notes that the client has all of the bucket.
+    fn is_sent(&mut self, bucket: &str) {
+        self.unsent.remove(bucket);
+        self.sent.insert(bucket.to_owned(), self.current.last_op_id);
+    }
+
+    async fn send_bucket(&mut self, ops: &[&Op], after: i64, has_more: bool) -> Result<(), End> {
         let (Some(first), Some(last)) = (ops.first(), ops.last()) else { return Ok(()) };
-        let after = self.sent.insert(first.bucket.clone(), last.op_id).unwrap_or(0);
         let raw = self.client.request.raw_data;
         let data = ops.iter().map(|op| Operation {
             op_id: Id(op.op_id),
             op: &op.op,
-            object_type: &op.object_type,
-            object_id: &op.object_id,
+            object_type: op.object_type.as_deref(),
+            object_id: op.object_id.as_deref(),
             checksum: op.checksum,
             data: op.data.as_deref().map(|data| Row::new(data, raw)),
         });

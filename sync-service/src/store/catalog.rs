@@ -6,12 +6,13 @@ use crate::streams::TableName;
 
 /// Reads the tables of the publication. A table without primary key is among them, with an empty `key`.
 pub(crate) async fn tables(connection: &mut PgConnection) -> sqlx::Result<Vec<Table>> {
-    let rows: Vec<ColumnRow> = sqlx::query_as(COLUMNS).fetch_all(connection).await?;
+    let columns = COLUMNS.replace("{SHAPE}", SHAPE);
+    let rows: Vec<ColumnRow> = sqlx::query_as(&columns).fetch_all(connection).await?;
     let mut tables: Vec<Table> = Vec::new();
     for row in rows {
         if tables.last().is_none_or(|table| table.oid != row.oid) {
             let name = TableName { schema: row.schema.clone(), name: row.table.clone() };
-            tables.push(Table { oid: row.oid, name, columns: Vec::new(), key: Vec::new() });
+            tables.push(Table { oid: row.oid, name, shape: row.shape, columns: Vec::new(), key: Vec::new() });
         }
         if let Some(table) = tables.last_mut() {
             table.key.extend(row.key_position.map(|position| (position, table.columns.len())));
@@ -32,6 +33,8 @@ pub(crate) async fn tables(connection: &mut PgConnection) -> sqlx::Result<Vec<Ta
 pub(crate) struct Table {
     pub oid: i64,
     pub name: TableName,
+    /// What [`SHAPE`] gives for it.
+    pub shape: Option<i64>,
     pub columns: Vec<Column>,
     /// The columns of the primary key, as (position in the key, index into `columns`).
     key: Vec<(i32, usize)>,
@@ -130,15 +133,22 @@ struct ColumnRow {
     base: String,
     category: String,
     key_position: Option<i32>,
+    shape: Option<i64>,
 }
+
+/// An SQL expression that changes with the columns of the table whose oid is `rel`, cheap enough for every drain.
+pub(crate) const SHAPE: &str =
+    "(SELECT hashtextextended(string_agg(concat_ws(' ', attnum, attname, atttypid), ',' ORDER BY attnum), 0)
+        FROM pg_attribute WHERE attrelid = rel AND attnum > 0 AND NOT attisdropped)";
 
 const COLUMNS: &str = r#"
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS "table", a.attname::text AS name,
        format_type(a.atttypid, NULL) AS type_name, b.typname::text AS base, b.typcategory::text AS category,
-       array_position(i.indkey::int2[], a.attnum)::int AS key_position
+       array_position(i.indkey::int2[], a.attnum)::int AS key_position, shape
 FROM pg_publication_tables p
 JOIN pg_namespace n ON n.nspname = p.schemaname
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
+CROSS JOIN LATERAL (SELECT {SHAPE} AS shape FROM (SELECT c.oid AS rel) r) s
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_type t ON t.oid = a.atttypid
 JOIN pg_type b ON b.oid = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END

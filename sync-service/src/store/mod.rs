@@ -1,6 +1,7 @@
 //! The service's own Postgres schema, `sync_service`, and what it reads of the app's.
 
 pub(crate) mod catalog;
+mod lineage;
 pub(crate) mod triggers;
 pub(crate) mod versions;
 pub(crate) mod write_checkpoints;
@@ -8,13 +9,27 @@ pub(crate) mod write_checkpoints;
 use std::str::FromStr as _;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, Executor as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 
 /// Makes what is missing of the schema. Run under the sequencer's lock.
+///
+/// What is there is of no use when it was written in another database, as after a restore: clients may have seen more than it
+/// knows of. Then it is made anew and the sync config deployed again, so that every bucket has a new name and clients download
+/// everything.
 pub(crate) async fn set_up(connection: &mut PgConnection) -> sqlx::Result<()> {
-    connection.execute(include_str!("schema.sql")).await?;
-    Ok(())
+    let mut transaction = connection.begin().await?;
+    let config = lineage::break_with_another(&mut transaction).await?;
+    transaction.execute(include_str!("schema.sql")).await?;
+    lineage::remember(&mut transaction).await?;
+    if let Some(content) = config {
+        versions::deploy(&mut transaction, &content).await?;
+    }
+    transaction.commit().await
 }
+
+/// How many operations a new client downloads of a row of `sync_service.bucket`: those in the oplog, and the CLEAR that stands for the
+/// compacted ones.
+pub(crate) const DOWNLOADED: &str = "op_count + (compacted_to > 0)::int";
 
 /// How every connection of the service is made. Text that Postgres makes of values must not depend on the server's settings.
 pub(crate) fn connect_options(url: &str) -> sqlx::Result<PgConnectOptions> {

@@ -9,20 +9,20 @@ CREATE TABLE IF NOT EXISTS sync_service.config_version (
     state text NOT NULL CHECK (state IN ('deploying', 'active', 'replaced', 'failed')),
     -- Why it failed.
     error text,
-    -- Of the statements that read the app's tables for it; when it changes, the tables are read again.
-    plan text,
+    -- The release of the service that has read every row for it.
+    read_by text,
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE UNIQUE INDEX IF NOT EXISTS config_version_in_use ON sync_service.config_version (state)
     WHERE state IN ('deploying', 'active');
 
--- How far the sequencer is: one row. `drain` counts its commits.
+-- How far the sequencer is: one row. `drain` counts its commits; `lineage` says which database this was written in.
 CREATE TABLE IF NOT EXISTS sync_service.progress (
     id boolean PRIMARY KEY DEFAULT true CHECK (id),
     last_op_id bigint NOT NULL,
-    drain bigint NOT NULL
+    drain bigint NOT NULL,
+    lineage text NOT NULL
 );
-INSERT INTO sync_service.progress (last_op_id, drain) VALUES (0, 0) ON CONFLICT DO NOTHING;
 
 -- What writers note: a row of a table has changed, or (key null) any of them may have.
 CREATE TABLE IF NOT EXISTS sync_service.queue (rel oid NOT NULL, key text);
@@ -53,11 +53,17 @@ CREATE TABLE IF NOT EXISTS sync_service.lookup_row (
 );
 CREATE INDEX IF NOT EXISTS lookup_row_input ON sync_service.lookup_row (version, lookup, input);
 
--- Every bucket that ever had an operation: the sum of the checksums and the number of its operations.
+-- Every bucket that ever had an operation: the sum of the checksums of all of them, the number of those that the oplog
+-- holds, and the number of its rows.
 CREATE TABLE IF NOT EXISTS sync_service.bucket (
     name text COLLATE "C" PRIMARY KEY,
     checksum bigint NOT NULL,
-    op_count bigint NOT NULL
+    op_count bigint NOT NULL,
+    row_count bigint NOT NULL,
+    -- Of the operations up to this one, only those are in the oplog that no later one of them supersedes.
+    compacted_to bigint NOT NULL DEFAULT 0,
+    -- The sum of the checksums of those that are not.
+    compacted_checksum bigint NOT NULL DEFAULT 0
 );
 
 CREATE TABLE IF NOT EXISTS sync_service.oplog (

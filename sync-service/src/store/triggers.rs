@@ -4,14 +4,14 @@ use sqlx::{Executor as _, PgConnection};
 
 use super::catalog::{Table, quote};
 
-/// Puts the triggers on the tables and takes them off every other table. Returns whether a table got new ones: what was
-/// written to it before is not in the queue.
+/// Puts the triggers on the tables and takes them off every other table. Returns whether a table got new ones, or lost its own:
+/// what is synced of it has to be looked at as a whole then, because what was written to it before is not in the queue.
 ///
 /// The caller's transaction has to commit before it reads the tables: `CREATE TRIGGER` waits for open writers, so whoever
 /// writes after that commit is noted, and whoever wrote before is visible.
 pub(crate) async fn install(connection: &mut PgConnection, tables: &[Table]) -> sqlx::Result<bool> {
     let standing: Vec<(i64, String, bool)> = sqlx::query_as(STANDING).fetch_all(&mut *connection).await?;
-    let mut new = false;
+    let mut changed = false;
     for table in tables {
         let made_from = statements(table);
         let stands = |(oid, text, complete): &(i64, String, bool)| {
@@ -20,7 +20,7 @@ pub(crate) async fn install(connection: &mut PgConnection, tables: &[Table]) -> 
         if !standing.iter().any(stands) {
             connection.execute(made_from.as_str()).await?;
             sqlx::query(REMEMBER).bind(table.oid).bind(&made_from).execute(&mut *connection).await?;
-            new = true;
+            changed = true;
         }
     }
     for (oid, ..) in standing.iter().filter(|(oid, ..)| !tables.iter().any(|table| table.oid == *oid)) {
@@ -30,8 +30,9 @@ pub(crate) async fn install(connection: &mut PgConnection, tables: &[Table]) -> 
             .bind(oid)
             .execute(&mut *connection)
             .await?;
+        changed = true;
     }
-    Ok(new)
+    Ok(changed)
 }
 
 /// The channel on which the triggers say that there is something in the queue.

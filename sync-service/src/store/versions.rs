@@ -1,12 +1,12 @@
 //! The deployed sync configs.
 
-use sqlx::{FromRow, PgConnection, PgPool};
+use sqlx::{Connection as _, FromRow, PgConnection};
 
 /// Puts a config in line to become active; it takes the place of one that is waiting. Returns its version.
 ///
 /// A version is the time in milliseconds, so that no bucket's name comes back when the schema was dropped and made again.
-pub(crate) async fn deploy(pool: &PgPool, content: &str) -> sqlx::Result<i64> {
-    let mut transaction = pool.begin().await?;
+pub(crate) async fn deploy(connection: &mut PgConnection, content: &str) -> sqlx::Result<i64> {
+    let mut transaction = connection.begin().await?;
     sqlx::query("LOCK TABLE sync_service.config_version IN SHARE ROW EXCLUSIVE MODE")
         .execute(&mut *transaction)
         .await?;
@@ -27,38 +27,35 @@ pub(crate) async fn deploy(pool: &PgPool, content: &str) -> sqlx::Result<i64> {
 
 /// The config in that state (`active` or `deploying`).
 pub(crate) async fn in_state(connection: &mut PgConnection, state: &str) -> sqlx::Result<Option<Version>> {
-    sqlx::query_as("SELECT version, content, plan FROM sync_service.config_version WHERE state = $1")
+    sqlx::query_as("SELECT version, content, read_by FROM sync_service.config_version WHERE state = $1")
         .bind(state)
         .fetch_optional(connection)
         .await
 }
 
 /// Makes the waiting config the active one.
-pub(crate) async fn activate(connection: &mut PgConnection, version: i64, plan: &str) -> sqlx::Result<()> {
+pub(crate) async fn activate(connection: &mut PgConnection, version: i64) -> sqlx::Result<()> {
     sqlx::query("UPDATE sync_service.config_version SET state = 'replaced' WHERE state = 'active'")
         .execute(&mut *connection)
         .await?;
-    sqlx::query("UPDATE sync_service.config_version SET state = 'active', plan = $2 WHERE version = $1")
+    sqlx::query("UPDATE sync_service.config_version SET state = 'active' WHERE version = $1")
         .bind(version)
-        .bind(plan)
+        .execute(&mut *connection)
+        .await?;
+    remember_reading(connection, version).await
+}
+
+/// Remembers that this release of the service has read every row for the config.
+pub(crate) async fn remember_reading(connection: &mut PgConnection, version: i64) -> sqlx::Result<()> {
+    sqlx::query("UPDATE sync_service.config_version SET read_by = $2 WHERE version = $1")
+        .bind(version)
+        .bind(THIS_RELEASE)
         .execute(connection)
         .await?;
     Ok(())
 }
 
-/// Remembers the statements with which the active config was read.
-pub(crate) async fn remember_plan(
-    connection: &mut PgConnection,
-    version: i64,
-    plan: &str,
-) -> sqlx::Result<()> {
-    sqlx::query("UPDATE sync_service.config_version SET plan = $2 WHERE version = $1")
-        .bind(version)
-        .bind(plan)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
+const THIS_RELEASE: &str = env!("CARGO_PKG_VERSION");
 
 /// Takes a config out of the line.
 pub(crate) async fn fail(connection: &mut PgConnection, version: i64, error: &str) -> sqlx::Result<()> {
@@ -113,11 +110,16 @@ pub(crate) struct Version {
     pub version: i64,
     /// The text as it was deployed.
     pub content: String,
-    /// See [`remember_plan`].
-    pub plan: Option<String>,
+    /// See [`remember_reading`].
+    read_by: Option<String>,
 }
 
 impl Version {
+    /// Whether another release of the service has read the rows; this one may map them in another way.
+    pub fn was_read_by_another_release(&self) -> bool {
+        self.read_by.as_deref() != Some(THIS_RELEASE)
+    }
+
     /// What the admin API calls it.
     pub fn slot_name(&self) -> String {
         slot_name(self.version)

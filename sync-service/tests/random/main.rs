@@ -133,6 +133,7 @@ impl<'a> Run<'a> {
             936..944 => self.terminate().await,
             944..946 => self.drop_schema().await,
             946..949 => self.restart().await,
+            949..956 => self.compact().await,
             _ => tokio::task::yield_now().await,
         }
     }
@@ -286,6 +287,13 @@ impl<'a> Run<'a> {
         self.count("restarts");
         self.stop().await;
         self.start().await;
+    }
+
+    async fn compact(&mut self) {
+        // It fails when the service's schema was dropped or is being made.
+        if sync_service::compact(&support::config(&self.database.url)).await.is_ok() {
+            self.count("compactions");
+        }
     }
 
     async fn start(&mut self) {

@@ -63,6 +63,21 @@ impl Database {
         Self { pool, url, admin_url, name }
     }
 
+    /// Another database with the same contents. Whoever is connected to this one is thrown out.
+    pub async fn copy(&self) -> Self {
+        let name = format!("{}_copy", self.name);
+        let options = PgConnectOptions::from_str(&self.admin_url).unwrap();
+        let mut admin = options.connect().await.unwrap();
+        let end =
+            format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", self.name);
+        admin.execute(end.as_str()).await.unwrap();
+        admin.execute(format!("CREATE DATABASE {name} TEMPLATE {}", self.name).as_str()).await.unwrap();
+        admin.close().await.unwrap();
+        let url = options.database(&name).to_url_lossy().to_string();
+        let pool = PgPoolOptions::new().max_connections(4).connect(&url).await.unwrap();
+        Self { pool, url, admin_url: self.admin_url.clone(), name }
+    }
+
     pub async fn run(&self, sql: &str) {
         self.pool.execute(sql).await.unwrap();
     }
