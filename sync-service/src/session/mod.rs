@@ -85,7 +85,9 @@ impl Session {
             shared.wake.notify_one();
         }
         let expires = Expiry::new(client.user.expires_at);
-        let sent = client.request.buckets.clone();
+        // The client drops what the first checkpoint does not name. If such a bucket comes later, it begins anew.
+        let held = client.request.buckets.iter().filter(|(name, _)| current.buckets.contains_key(*name));
+        let sent = held.map(|(name, after)| (name.clone(), *after)).collect();
         let output = Output::new(body, shared.metrics.data_sent.clone());
         Ok(Self {
             shared,
