@@ -1,12 +1,10 @@
 //! The command line. The doc comments here are what `--help` prints.
 
-use std::path::PathBuf;
-
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
     connect_app_to_database, create_app, create_database, database_sync_enable, destroy, generate,
-    lint_migrations, mcp, new,
+    lint_migrations, mcp, new, sync_service,
 };
 use crate::output::Output;
 
@@ -131,11 +129,7 @@ pub enum Command {
     PackTemplate,
     /// Run a database's sync service (the local stack does this by itself)
     #[command(hide = true)]
-    SyncService {
-        /// The service's configuration, a JSON file
-        #[arg(long)]
-        config: PathBuf,
-    },
+    SyncService(sync_service::Arguments),
 }
 
 impl Command {
@@ -154,7 +148,7 @@ impl Command {
             | Self::Down(output)
             | Self::Status(output)
             | Self::Doctor(output) => output.json,
-            Self::Dev | Self::Test | Self::Mcp(_) | Self::PackTemplate | Self::SyncService { .. } => false,
+            Self::Dev | Self::Test | Self::Mcp(_) | Self::PackTemplate | Self::SyncService(_) => false,
         }
     }
 }

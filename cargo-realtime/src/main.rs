@@ -63,7 +63,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::LintMigrations(arguments) => return commands::lint_migrations::run(&arguments),
         Command::Mcp(arguments) => commands::mcp::run(arguments).await,
         Command::PackTemplate => commands::pack_template::run(),
-        Command::SyncService { config } => commands::sync_service::run(&config).await,
+        Command::SyncService(arguments) => commands::sync_service::run(arguments).await,
     }?;
     Ok(ExitCode::SUCCESS)
 }

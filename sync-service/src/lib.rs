@@ -35,6 +35,7 @@ mod auth;
 mod compaction;
 mod config;
 mod error;
+mod metrics;
 mod sequencer;
 mod serve;
 mod session;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Config;
 use crate::auth::KeyStore;
+use crate::metrics::Metrics;
 use crate::sequencer::commit::Commit;
 use crate::store::versions::{self, Version};
 use crate::streams::Streams;
@@ -18,6 +19,7 @@ pub(crate) struct Shared {
     pub config: Config,
     pub keys: KeyStore,
     pub pool: PgPool,
+    pub metrics: Metrics,
     /// Wakes the sequencer.
     pub wake: Notify,
     /// Resolves when the service stops.
@@ -57,6 +59,7 @@ impl Shared {
             config,
             keys,
             pool,
+            metrics: Metrics::new(),
             wake: Notify::new(),
             stopping: CancellationToken::new(),
             commits: broadcast::Sender::new(COMMITS_KEPT),
@@ -101,6 +104,8 @@ impl Shared {
     }
 
     pub(crate) fn publish(&self, commit: Commit) {
+        self.metrics.transactions_replicated.inc();
+        self.metrics.rows_replicated.inc_by(commit.op_count);
         // Fails when no stream is open, and then nobody has missed anything.
         let _ = self.commits.send(Arc::new(commit));
     }

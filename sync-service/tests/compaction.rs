@@ -161,6 +161,7 @@ async fn a_download_that_is_overtaken_by_a_compaction_comes_out_right() {
         }
         lines.push(line);
     }
+    assert!(lines.iter().any(|line| line["data"]["data"][0]["op"] == "CLEAR"), "the compaction was too late");
     let (rows, sum) = apply(&lines);
     assert_eq!(rows.len(), 19_999);
     assert_eq!(json!(sum as u32 as i32), checksum);

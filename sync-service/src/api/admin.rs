@@ -121,7 +121,10 @@ pub(super) async fn diagnostics(
     if let Some(active) = active {
         let mut errors = problems_as_errors(&active.problems);
         errors.extend(last_error.map(|message| json!({ "level": "fatal", "message": message, "ts": now() })));
-        data["active_sync_rules"] = rules(&active.version, true, errors, request.sync_rules_content);
+        let lag = shared.metrics.replication_lag(&shared.pool).await?;
+        let mut active = rules(&active.version, true, errors, request.sync_rules_content);
+        active["connections"][0]["replication_lag_seconds"] = json!(lag.as_secs_f64());
+        data["active_sync_rules"] = active;
     }
     if let Some(next) = next {
         data["deploying_sync_rules"] = rules(&next, false, Vec::new(), request.sync_rules_content);

@@ -3,6 +3,7 @@
 mod admin;
 mod checkpoints;
 pub(crate) mod failure;
+mod metrics;
 mod probes;
 mod stream;
 
@@ -29,6 +30,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/sync-rules/v1/reprocess", post(admin::reprocess))
         .route("/api/admin/v1/validate", post(admin::validate))
         .route("/api/admin/v1/diagnostics", post(admin::diagnostics))
+        .route("/metrics", get(metrics::read))
         .route("/probes/startup", get(probes::startup))
         .route("/probes/liveness", get(probes::liveness))
         .route("/probes/readiness", get(probes::readiness))

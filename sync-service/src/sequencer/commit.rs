@@ -12,6 +12,8 @@ pub(crate) struct Commit {
     pub drain: i64,
     /// Every operation of this commit and of those before has an id up to this one.
     pub last_op_id: i64,
+    /// How many operations it has.
+    pub op_count: u64,
     /// The buckets that got operations.
     pub buckets: HashMap<String, BucketTotal>,
     /// The results that changed, as (index of the lookup, input).

@@ -68,6 +68,7 @@ pub(crate) async fn drain(connection: &mut PgConnection, job: &Job<'_>) -> sqlx:
     let mut commit = Commit { write_checkpoints, ..Commit::default() };
     let next_op_id = append(&mut transaction, job, &changes, first_op_id, &mut commit).await?;
     commit.last_op_id = if next_op_id > first_op_id { next_op_id - 1 } else { before };
+    commit.op_count = u64::try_from(next_op_id - first_op_id).unwrap_or(0);
     commit.drain = sqlx::query_scalar(ADVANCE).bind(commit.last_op_id).fetch_one(&mut *transaction).await?;
     if next_op_id - first_op_id <= MAX_OPS_PASSED_ON {
         commit.ops = few_ops(&mut transaction, &commit, first_op_id).await?;

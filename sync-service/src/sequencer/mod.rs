@@ -232,6 +232,7 @@ impl Leader<'_> {
             return Ok(());
         }
         self.read = Read::Noted;
+        self.shared.metrics.drained();
         // The same config after a reconnect is sent too: streams that were held meanwhile then ask Postgres what they missed.
         if !self.shared.is_leading() {
             self.shared.set_active(self.active.clone());

@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, info};
 
 pub(crate) use self::checkpoint::{BucketState, Checkpoint, CheckpointError, Client};
 use self::line::{Id, Line, Operation, Row, StreamInfo};
@@ -88,6 +88,7 @@ impl Session {
         // The client drops what the first checkpoint does not name. If such a bucket comes later, it begins anew.
         let held = client.request.buckets.iter().filter(|(name, _)| current.buckets.contains_key(*name));
         let sent = held.map(|(name, after)| (name.clone(), *after)).collect();
+        let output = Output::new(body, shared.metrics.data_sent.clone());
         Ok(Self {
             shared,
             client,
@@ -97,20 +98,35 @@ impl Session {
             ask_at: None,
             sent,
             unsent: BTreeSet::new(),
-            output: Output::new(body),
+            output,
             expires,
         })
     }
 
     /// Sends until the client goes, the token expires, the config is replaced or the service stops.
     pub async fn run(mut self) {
-        let stopping = self.shared.stopping.clone();
-        let longest = self.expires.at.saturating_duration_since(Instant::now()) + LINGER;
-        tokio::select! {
-            _ = self.send() => debug!("a stream has ended"),
-            () = stopping.cancelled() => debug!("a stream is ended"),
-            () = tokio::time::sleep(longest) => warn!("a stream was cut off: its client reads too slowly"),
-        }
+        let shared = self.shared.clone();
+        let (user, client) = (self.client.user.id.clone(), self.client.id().to_owned());
+        let began = Instant::now();
+        let longest = self.expires.at.saturating_duration_since(began) + LINGER;
+        shared.metrics.connections.inc();
+        let why = tokio::select! {
+            ended = self.send() => match ended {
+                Err(End::Closed) => "its client has gone",
+                Ok(()) | Err(End::Finished) => "its token or its sync config has expired",
+            },
+            () = shared.stopping.cancelled() => "the service stops",
+            () = tokio::time::sleep(longest) => "its client reads too slowly",
+        };
+        shared.metrics.connections.dec();
+        info!(
+            user,
+            client,
+            seconds = began.elapsed().as_secs(),
+            bytes = self.output.sent(),
+            why,
+            "a stream has ended"
+        );
     }
 
     async fn send(&mut self) -> Result<(), End> {
@@ -315,6 +331,7 @@ impl Session {
 
     async fn send_bucket(&mut self, ops: &[&Op], after: i64, has_more: bool) -> Result<(), End> {
         let (Some(first), Some(last)) = (ops.first(), ops.last()) else { return Ok(()) };
+        self.shared.metrics.operations_synced.inc_by(ops.len() as u64);
         let raw = self.client.request.raw_data;
         let data = ops.iter().map(|op| Operation {
             op_id: Id(op.op_id),

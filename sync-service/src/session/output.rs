@@ -1,6 +1,7 @@
 //! The way of the lines to the client.
 
 use axum::body::Bytes;
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::mpsc;
 
 use super::line::Line;
@@ -10,6 +11,9 @@ use super::line::Line;
 pub(crate) struct Output {
     body: mpsc::Sender<Bytes>,
     gathered: Vec<u8>,
+    sent: u64,
+    /// Counts the bytes of all streams.
+    sent_in_all: Counter,
 }
 
 /// The client is gone.
@@ -19,8 +23,8 @@ pub(crate) struct Closed;
 const GATHER: usize = 64 * 1024;
 
 impl Output {
-    pub fn new(body: mpsc::Sender<Bytes>) -> Self {
-        Self { body, gathered: Vec::new() }
+    pub fn new(body: mpsc::Sender<Bytes>, sent_in_all: Counter) -> Self {
+        Self { body, gathered: Vec::new(), sent: 0, sent_in_all }
     }
 
     /// Adds a line.
@@ -36,7 +40,14 @@ impl Output {
             return Ok(());
         }
         let bytes = Bytes::from(std::mem::take(&mut self.gathered));
+        self.sent += bytes.len() as u64;
+        self.sent_in_all.inc_by(bytes.len() as u64);
         self.body.send(bytes).await.map_err(|_| Closed)
+    }
+
+    /// How many bytes were sent.
+    pub fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// Resolves when the client is gone.

@@ -32,7 +32,7 @@ pub(crate) struct StreamSelection {
     #[serde(default = "yes")]
     pub include_defaults: bool,
     /// Which it wants besides; checkpoints refer to them by index.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "subscriptions")]
     pub subscriptions: Vec<Subscription>,
 }
 
@@ -82,6 +82,17 @@ fn buckets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String,
         }
     };
     buckets.into_iter().map(after).collect()
+}
+
+/// Each may cost a look-up at every change of who has access to what.
+const MAX_SUBSCRIPTIONS: usize = 1000;
+
+fn subscriptions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Subscription>, D::Error> {
+    let subscriptions: Vec<Subscription> = Vec::deserialize(deserializer)?;
+    if subscriptions.len() > MAX_SUBSCRIPTIONS {
+        return Err(D::Error::custom(format!("more than {MAX_SUBSCRIPTIONS} subscriptions")));
+    }
+    Ok(subscriptions)
 }
 
 fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
