@@ -31,6 +31,9 @@ const TOLERANCE: i64 = 60;
 /// How long a token may live, in seconds.
 const LONGEST_LIFE: i64 = 86400;
 
+/// A user's id has to fit into an index of Postgres, in bytes.
+const LONGEST_ID: usize = 1000;
+
 impl KeyStore {
     /// Reads the configured keys.
     pub fn new(config: &Config) -> Result<Self, Error> {
@@ -102,6 +105,10 @@ fn check(claims: &Map<String, Value>, audience: &[String], now: i64) -> Result<U
         Some(Value::Number(id)) => id.to_string(),
         _ => return Err(denied("PSYNC_S2101", missing("sub"))),
     };
+    if id.len() > LONGEST_ID || id.contains('\0') {
+        let description = format!("\"sub\" has a NUL character or is longer than {LONGEST_ID} bytes");
+        return Err(denied("PSYNC_S2101", description));
+    }
     check_audience(claims.get("aud"), audience)?;
     let (issued_at, expires_at) = (seconds("iat")?, seconds("exp")?);
     if claims.contains_key("nbf") && seconds("nbf")? > now + TOLERANCE {

@@ -345,3 +345,24 @@ async fn any_query_string_path_and_admin_body_is_answered() {
     service.stop().await;
     database.drop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hangs_up_leaves_no_transaction_behind() {
+    let (database, service) = started().await;
+    let mut rng = rng();
+    for _ in 0..400 {
+        let request = service.http.post(format!("{}/sync/stream", service.url));
+        let request = request.header("authorization", format!("Token {}", token("ann"))).body("{}");
+        let patience = Duration::from_micros(rng.next() % 4000);
+        let _ = tokio::time::timeout(patience, request.send()).await;
+    }
+    let forgotten = "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database()
+        AND application_name = 'sync-service' AND state LIKE 'idle in transaction%'";
+    support::eventually("no connection is within a transaction", async || {
+        sqlx::query_scalar(forgotten).fetch_one(&database.pool).await.unwrap()
+    })
+    .await;
+    still_works(&service, &database).await;
+    service.stop().await;
+    database.drop().await;
+}

@@ -49,15 +49,21 @@ pub(super) struct ClientId {
 }
 
 impl ClientId {
-    /// The id, or nothing: then the checkpoint is counted for the user alone.
     fn checked(&self) -> Result<&str, Failure> {
-        let id = self.client_id.as_deref().unwrap_or_default();
-        if id.len() <= 200 {
-            Ok(id)
-        } else {
-            Err(Failure::validation("`client_id` is longer than 200 bytes"))
-        }
+        check_client_id(self.client_id.as_deref())
     }
+}
+
+/// The id, or nothing: then checkpoints are counted for the user alone. It has to fit into Postgres' text, and into an index.
+pub(super) fn check_client_id(id: Option<&str>) -> Result<&str, Failure> {
+    let id = id.unwrap_or_default();
+    if id.len() > 200 {
+        return Err(Failure::validation("`client_id` is longer than 200 bytes"));
+    }
+    if id.contains('\0') {
+        return Err(Failure::validation("`client_id` has a NUL character"));
+    }
+    Ok(id)
 }
 
 #[derive(Deserialize)]

@@ -10,8 +10,10 @@ mod stream;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{Method, Uri};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
@@ -37,12 +39,22 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(no_route)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(to_the_end))
         .layer(cors())
         .with_state(shared)
 }
 
 /// A request with a thousand buckets and their names fits in well.
 const MAX_BODY: usize = 1024 * 1024;
+
+/// Answers a request also when its client has gone meanwhile. Dropped in the middle of `BEGIN`, sqlx would give the connection back
+/// to the pool within the transaction, and whoever got it next would read an old snapshot, or write what is never committed.
+async fn to_the_end(request: Request, next: Next) -> Response {
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(error) => Failure::unavailable(error).into_response(),
+    }
+}
 
 async fn no_route(method: Method, uri: Uri) -> Failure {
     Failure::no_route(method.as_str(), uri.path())

@@ -27,6 +27,7 @@ pub(super) async fn open(
         return Ok(ndjson(Body::from("{\"token_expires_in\":0}\n")));
     }
     let request = StreamRequest::parse(&body).map_err(Failure::validation)?;
+    super::checkpoints::check_client_id(request.client_id.as_deref())?;
     let active = super::served(&shared, "No sync config available")?;
     let (sender, mut receiver) = mpsc::channel::<Bytes>(1);
     let session = Session::begin(shared, Client { user, request, active }, sender).await?;

@@ -14,6 +14,10 @@ use super::{
 
 /// Adds the query's variants to its stream, and their sources and lookups to the config.
 pub(super) fn compile(sql: &str, stream: &mut Stream, streams: &mut Streams) -> Result<(), Refused> {
+    // Postgres takes no text with it, and a statement would end there.
+    if sql.contains('\0') || stream.name.contains('\0') {
+        return Err(Refused { line: 1, column: 1, reason: "a NUL character is not supported".to_owned() });
+    }
     let query = parse(sql)?;
     let select = Scope::of(&query)?;
     let columns = select.outputs()?;
