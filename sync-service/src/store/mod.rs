@@ -1,6 +1,7 @@
 //! The service's own Postgres schema, `sync_service`, and what it reads of the app's.
 
 pub(crate) mod catalog;
+pub(crate) mod mapping;
 pub(crate) mod triggers;
 pub(crate) mod versions;
 pub(crate) mod write_checkpoints;
@@ -13,6 +14,7 @@ use sqlx::{ConnectOptions as _, Executor as _, PgConnection};
 /// Makes what is missing of the schema. Run under the sequencer's lock.
 pub(crate) async fn set_up(connection: &mut PgConnection) -> sqlx::Result<()> {
     connection.execute(include_str!("schema.sql")).await?;
+    connection.execute(include_str!("functions.sql")).await?;
     Ok(())
 }
 
