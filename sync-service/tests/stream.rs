@@ -274,38 +274,6 @@ async fn a_reader_that_does_not_read_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn values_are_mapped_to_sqlite() {
-    let database = Database::new(
-        "CREATE TYPE mood AS ENUM ('sad', 'ok');
-        CREATE DOMAIN short AS varchar(10);
-        CREATE TABLE v (id uuid PRIMARY KEY, t text, vc varchar(9), d short, b boolean, i2 int2, i4 int4, i8 int8, f8 float8, f4 float4,
-            n numeric(20, 5), tz timestamptz, tz_inf timestamptz, ts timestamp, da date, ti time, j json, jb jsonb, e mood, a int[], ta text[], raw bytea,
-            nothing text, \"Odd \"\" name\" text);
-        CREATE PUBLICATION powersync FOR TABLE v;
-        SET TimeZone = 'Asia/Tokyo';
-        INSERT INTO v VALUES ('11111111-1111-4111-8111-111111111111', 'a\"b\\c\u{e4}', 'v', 'd', true, -1, 2, 9007199254740993, 1.5, 0.1,
-            123.45000, '2026-11-22T16:22:09.954983Z', 'infinity', '2026-11-22 16:22:09', '2026-11-22', '16:22:09.5', '{\"a\": 1}', '{\"b\":[1,  2]}',
-            'ok', '{1,2}', '{x,\"y z\"}', '\\x00ff', NULL, 'odd')",
-    )
-    .await;
-    let service = Service::start(&database).await;
-    service
-        .deploy("config: { edition: 3 }\nstreams: { v: { auto_subscribe: true, query: SELECT * FROM v } }")
-        .await;
-    let lines = service.stream("ann").await.checkpoint().await;
-    assert_eq!(
-        lines[1]["data"]["data"][0]["data"].as_str().unwrap(),
-        "{\"id\":\"11111111-1111-4111-8111-111111111111\",\"t\":\"a\\\"b\\\\c\u{e4}\",\"vc\":\"v\",\"d\":\"d\",\"b\":1,\"i2\":-1,\"i4\":2,\
-         \"i8\":9007199254740993,\"f8\":1.5,\"f4\":0.1,\"n\":\"123.45000\",\"tz\":\"2026-11-22T16:22:09.954983Z\",\
-         \"tz_inf\":\"9999-12-31T23:59:59Z\",\"ts\":\"2026-11-22T16:22:09.000000\",\"da\":\"2026-11-22\",\"ti\":\"16:22:09.5\",\
-         \"j\":\"{\\\"a\\\": 1}\",\"jb\":\"{\\\"b\\\": [1, 2]}\",\"e\":\"ok\",\"a\":\"[1,2]\",\"ta\":\"[\\\"x\\\",\\\"y z\\\"]\",\
-         \"nothing\":null,\"Odd \\\" name\":\"odd\"}"
-    );
-    service.stop().await;
-    database.drop().await;
-}
-
-#[tokio::test]
 async fn a_writer_without_rights_on_the_schema_is_noted() {
     let database = Database::new(TABLES).await;
     let role = format!("app_{}", chrono::Utc::now().timestamp_nanos_opt().unwrap());

@@ -11,16 +11,6 @@ RETURN CASE number
     ELSE to_jsonb(number::numeric + 0.0)
 END;
 
--- A real in a row. JSON has no NaN, and what is too great for a double is infinity to SQLite.
-CREATE OR REPLACE FUNCTION sync_service.real_json(number text) RETURNS json LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE
-    WHEN number = 'NaN' THEN NULL
-    WHEN number = 'Infinity' THEN json '9e999'
-    WHEN number = '-Infinity' THEN json '-9e999'
-    WHEN number ~ '^-?[0-9]+$' THEN (number || '.0')::json
-    ELSE number::json
-END;
-
 -- The elements of an array, which are JSON already, in as many dimensions as the array has.
 CREATE OR REPLACE FUNCTION sync_service.array_json(source anyarray, elements text[]) RETURNS json LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
@@ -56,6 +46,17 @@ RETURN CASE
     ELSE trim_scale(number)::text
 END;
 
+-- A real in a row, with a fraction, so that it stays a real. JSON has no NaN, and what is too great for a double is infinity to SQLite.
+CREATE OR REPLACE FUNCTION sync_service.real_json(number text) RETURNS json LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+    WHEN number = 'NaN' THEN NULL
+    WHEN number = 'Infinity' THEN json '9e999'
+    WHEN number = '-Infinity' THEN json '-9e999'
+    WHEN number = '-0' THEN json '0.0'
+    WHEN number LIKE '%.%' AND number NOT LIKE '%e%' THEN number::json
+    ELSE regexp_replace(sync_service.number_text(number::numeric + 0.0), '^-?[0-9]+$', '\&.0')::json
+END;
+
 -- The value as it stands in the name of a bucket.
 CREATE OR REPLACE FUNCTION sync_service.key(value jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
@@ -89,17 +90,17 @@ RETURN CASE jsonb_typeof(value)
     ELSE value
 END;
 
--- A longer number than 1000 digits is cut off, because Postgres has an end to them.
+-- A number of more than 255 digits is cut off: regular expressions of Postgres count no further.
 CREATE OR REPLACE FUNCTION sync_service.cast_integer(value jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE jsonb_typeof(value)
-    WHEN 'string' THEN to_jsonb(coalesce(substring(value #>> '{}', '^\s*([+-]?[0-9]{1,1000})')::numeric, 0))
+    WHEN 'string' THEN to_jsonb(coalesce(substring(value #>> '{}', '^\s*([+-]?[0-9]{1,255})')::numeric, 0))
     ELSE to_jsonb(floor((value #>> '{}')::numeric))
 END;
 
 CREATE OR REPLACE FUNCTION sync_service.cast_numeric(value jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE jsonb_typeof(value)
     WHEN 'string' THEN coalesce(
-        sync_service.number(substring(value #>> '{}', '^\s*([+-]?(?:[0-9]{1,1000}(?:\.[0-9]{0,1000})?|\.[0-9]{1,1000})(?:[eE][+-]?[0-9]{1,3})?)')),
+        sync_service.number(substring(value #>> '{}', '^\s*([+-]?(?:[0-9]{1,255}(?:\.[0-9]{0,255})?|\.[0-9]{1,255})(?:[eE][+-]?[0-9]{1,3})?)')),
         to_jsonb(0))
     ELSE value
 END;
@@ -146,9 +147,10 @@ END $$;
 -- `document -> path` (as JSON) or `document ->> path`; null when the document is not JSON.
 CREATE OR REPLACE FUNCTION sync_service.json_get(document jsonb, path text[], as_json boolean) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
-    value json := sync_service.cast_text(document) #>> '{}';
+    value json;
     step text;
 BEGIN
+    value := sync_service.cast_text(document) #>> '{}';
     IF json_typeof(value) = 'null' THEN
         RETURN NULL;
     END IF;

@@ -1,6 +1,7 @@
 //! The text of a query and its syntax.
 
 use std::any::TypeId;
+use std::cell::Cell;
 
 use sqlparser::ast::{Expr, Query};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
@@ -13,12 +14,13 @@ pub(super) fn parse(sql: &str) -> Result<Box<Query>, Refused> {
     if let Some(at) = sql.find('\0') {
         return refuse(place_of(&sql[..at]), "a query does not contain the character 0");
     }
-    let tokens = Tokenizer::new(&SyncSql, sql).tokenize_with_location();
+    let dialect = SyncSql { operators: Cell::new(0) };
+    let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location();
     let tokens = tokens.map_err(|error| syntax_error(error.into()))?;
     if let Some(token) = tokens.get(MAX_TOKENS) {
         return refuse(token.span, format!("a query has at most {MAX_TOKENS} words and signs"));
     }
-    let mut parser = Parser::new(&SyncSql).with_tokens_with_locations(tokens);
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
     let query = parser.parse_query().map_err(syntax_error)?;
     while parser.consume_token(&Token::SemiColon) {}
     let next = parser.peek_token();
@@ -49,8 +51,9 @@ impl Refused {
     }
 }
 
-/// What is read is walked through recursively, so its depth has to have an end.
-const MAX_TOKENS: usize = 2000;
+/// A query is walked through recursively, and a chain of operators is as deep as it is long. So both have an end.
+const MAX_TOKENS: usize = 4000;
+const MAX_OPERATORS: usize = 300;
 
 fn place_of(before: &str) -> Span {
     let line = before.matches('\n').count() + 1;
@@ -76,7 +79,10 @@ fn syntax_error(error: ParserError) -> Refused {
 ///
 /// Such an `IN` becomes [`Expr::InUnnest`].
 #[derive(Debug)]
-struct SyncSql;
+struct SyncSql {
+    /// How many operators were read.
+    operators: Cell<usize>,
+}
 
 const POSTGRES: PostgreSqlDialect = PostgreSqlDialect {};
 
@@ -86,6 +92,12 @@ impl Dialect for SyncSql {
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
+        self.operators.set(self.operators.get() + 1);
+        if self.operators.get() > MAX_OPERATORS {
+            let at = parser.peek_token_ref().span.start;
+            let message = format!("a query has at most {MAX_OPERATORS} operators{at}");
+            return Some(Err(ParserError::ParserError(message)));
+        }
         let keyword = |parser: &Parser, n| match &parser.peek_nth_token_ref(n).token {
             Token::Word(word) => word.keyword,
             _ => Keyword::NoKeyword,
