@@ -13,11 +13,20 @@ use super::{Refusal, Stream, Streams};
 
 /// Reads the whole text.
 pub(super) fn read(text: &str) -> Result<Streams, Vec<Refusal>> {
+    let mut result = compiled(text);
+    let found = match &mut result {
+        Ok(streams) => &mut streams.warnings,
+        Err(refusals) => refusals,
+    };
+    found.iter_mut().for_each(|refusal| inside(text, refusal));
+    result
+}
+
+fn compiled(text: &str) -> Result<Streams, Vec<Refusal>> {
     if text.trim().is_empty() {
         return Err(vec![refusal(None, Location::UNKNOWN, "Sync Config must be a YAML map.")]);
     }
-    let document: Document =
-        serde_saphyr::from_str(text).map_err(|error| vec![yaml_refusal(text, &error)])?;
+    let document: Document = serde_saphyr::from_str(text).map_err(|error| vec![yaml_refusal(&error)])?;
     let mut reader = Reader { text, refusals: document.refusals(), streams: Streams::default() };
     let global = reader.ctes(None, &document.with);
     for (name, stream) in &document.streams {
@@ -169,16 +178,19 @@ fn refusal(stream: Option<&str>, at: Location, reason: impl Into<String>) -> Ref
     Refusal { stream, line: number(at.line()), column: number(at.column()), reason: reason.into() }
 }
 
-/// A text that ends too early is at fault at its end, which the parser may put behind it.
-fn yaml_refusal(text: &str, error: &serde_saphyr::Error) -> Refusal {
+fn yaml_refusal(error: &serde_saphyr::Error) -> Refusal {
     let location = error.location().unwrap_or(Location::UNKNOWN);
     let message = error.without_snippet().to_string();
-    let reason = message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
-    let mut refusal = refusal(None, location, reason);
-    let lines = text.lines().count().max(1);
-    if refusal.line > lines {
-        refusal.line = lines;
-        refusal.column = text.lines().last().map_or(1, |line| line.chars().count() + 1);
+    refusal(None, location, message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason))
+}
+
+/// YAML has more line breaks than an editor shows, and finds an end behind the last line. So a place may be outside of the text.
+fn inside(text: &str, refusal: &mut Refusal) {
+    let lines: Vec<&str> = text.split('\n').collect();
+    let last = lines.len();
+    if refusal.line > last {
+        (refusal.line, refusal.column) = (last, usize::MAX);
     }
-    refusal
+    let line = lines.get(refusal.line.saturating_sub(1)).copied().unwrap_or_default();
+    refusal.column = refusal.column.min(line.chars().count() + 1);
 }

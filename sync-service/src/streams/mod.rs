@@ -188,4 +188,6 @@ impl fmt::Display for Refusal {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -224,8 +224,31 @@ fn a_refusal_names_stream_line_and_column() {
     );
 }
 
+#[test]
+fn a_place_is_found_however_yaml_writes_the_query() {
+    for scalar in [
+        "SELECT * FROM users WHERE something is broken",
+        "'SELECT * FROM users WHERE something is broken'",
+        "'SELECT * FROM users WHERE t = ''x'' AND something is broken'",
+        "\"SELECT * FROM users WHERE something is broken\"",
+        "\"SELECT * FROM users\\nWHERE\\tsomething is broken\"",
+        "\"SELECT * FROM \\x75sers WHERE \\u0073omething\\x20is broken\"",
+        "\"SELECT * FROM \\\"users\\\"\n        WHERE something is broken\"",
+        "\"SELECT * FROM users \\\n        WHERE something is broken\"",
+        "SELECT * FROM users\n\n        WHERE something is broken",
+        "|\n      SELECT * FROM users\n      WHERE something is broken",
+        ">-\n\n      SELECT * FROM users\n        WHERE something\n      is broken",
+    ] {
+        let text = config(&format!("  s:\n    query: {scalar}\n"));
+        let refusal = compile(&text).expect_err("refused").remove(0);
+        let line = text.lines().nth(refusal.line - 1).expect("a line");
+        let there: String = line.chars().skip(refusal.column - 1).collect();
+        assert!(there.starts_with("broken"), "{scalar}: {there}: {refusal}");
+    }
+}
+
 /// Each with a part of the reason.
-const REFUSED: &[(&str, &str)] = &[
+pub(super) const REFUSED: &[(&str, &str)] = &[
     ("SELECT count(*) AS id FROM a", "function `count`"),
     ("SELECT name FROM a", "needs a column `id`"),
     ("SELECT id, lower(name) AS n FROM a", "function `lower`"),
