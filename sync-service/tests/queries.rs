@@ -1,6 +1,7 @@
 //! What a stream delivers is what Postgres gives for its query: random queries over random rows.
 //!
 //! `SYNC_QUERY_ROUNDS` says how many rounds to go, `SYNC_QUERY_SEED` where to begin.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod support;
 

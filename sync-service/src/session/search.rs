@@ -20,6 +20,8 @@ pub(super) struct Search<'a> {
     /// What the lookups gave, by (index, input).
     pub results: HashMap<(usize, String), Vec<Vec<String>>>,
     pub buckets: BTreeMap<String, BucketState>,
+    /// How many buckets each stream has brought.
+    brought: BTreeMap<&'a str, usize>,
     /// How many results each stream has used.
     used: BTreeMap<&'a str, usize>,
 }
@@ -29,7 +31,14 @@ type Binding = Vec<Vec<String>>;
 
 impl<'a> Search<'a> {
     pub fn new(client: &'a Client, connection: &'a mut PgConnection) -> Self {
-        Self { client, connection, results: HashMap::new(), buckets: BTreeMap::new(), used: BTreeMap::new() }
+        Self {
+            client,
+            connection,
+            results: HashMap::new(),
+            buckets: BTreeMap::new(),
+            brought: BTreeMap::new(),
+            used: BTreeMap::new(),
+        }
     }
 
     pub async fn buckets(&mut self) -> Result<(), CheckpointError> {
@@ -70,11 +79,10 @@ impl<'a> Search<'a> {
         for variant in &stream.variants {
             let prefix = &client.active.streams.sources[variant.source].bucket;
             for key in self.keys(&stream.name, variant, &request).await? {
-                let bucket = self.buckets.entry(format!("{}#{prefix}{key}", client.active.version.version));
-                let bucket = bucket.or_insert(BucketState {
-                    total: BucketTotal::default(),
-                    priority,
-                    reasons: Vec::new(),
+                let name = format!("{}#{prefix}{key}", client.active.version.version);
+                let bucket = self.buckets.entry(name).or_insert_with(|| {
+                    *self.brought.entry(&stream.name).or_default() += 1;
+                    BucketState { total: BucketTotal::default(), priority, reasons: Vec::new() }
                 });
                 bucket.priority = bucket.priority.min(priority);
                 if !bucket.reasons.contains(&reason) {
@@ -165,13 +173,8 @@ impl<'a> Search<'a> {
     }
 
     fn too_many_buckets(&self) -> CheckpointError {
-        let mut by_stream: BTreeMap<&str, usize> = BTreeMap::new();
-        for name in self.buckets.keys() {
-            let stream = name.split_once('#').map_or("", |(_, name)| name);
-            *by_stream.entry(stream.split_once('|').map_or("", |(stream, _)| stream)).or_default() += 1;
-        }
         let what = format!("Too many buckets: {} (limit of {LIMIT})", self.buckets.len());
-        CheckpointError::TooMany(with_breakdown(what, "Buckets", &by_stream))
+        CheckpointError::TooMany(with_breakdown(what, "Buckets", &self.brought))
     }
 
     fn too_many_results(&self) -> CheckpointError {

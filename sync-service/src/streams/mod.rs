@@ -30,9 +30,23 @@ pub use self::expression::{
 pub use self::value::{CastType, Value};
 
 /// Reads a sync config. Refuses what is outside the supported subset, with every reason found.
+///
+/// Syntax is walked through recursively, so this happens on a stack that is large enough for the deepest text that is taken.
 pub fn compile(text: &str) -> Result<Streams, Vec<Refusal>> {
-    document::read(text)
+    std::thread::scope(|scope| {
+        let thread =
+            std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || document::read(text));
+        let failed = || Refusal {
+            stream: None,
+            line: 1,
+            column: 1,
+            reason: "the sync config could not be compiled; please report this".to_owned(),
+        };
+        thread.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(|| Err(vec![failed()]))
+    })
 }
+
+const STACK: usize = 32 * 1024 * 1024;
 
 /// A compiled sync config.
 #[derive(Debug, Default)]

@@ -20,8 +20,7 @@ pub(super) fn parse(sql: &str) -> Result<Box<Query>, Refused> {
     if let Some(token) = tokens.get(MAX_TOKENS) {
         return refuse(token.span, format!("a query has at most {MAX_TOKENS} words and signs"));
     }
-    let mut parser =
-        Parser::new(&dialect).with_recursion_limit(MAX_NESTING).with_tokens_with_locations(tokens);
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
     let query = parser.parse_query().map_err(syntax_error)?;
     while parser.consume_token(&Token::SemiColon) {}
     let next = parser.peek_token();
@@ -55,7 +54,6 @@ impl Refused {
 /// A query is walked through recursively, and a chain of operators is as deep as it is long. So both have an end.
 const MAX_TOKENS: usize = 4000;
 const MAX_OPERATORS: usize = 300;
-const MAX_NESTING: usize = 30;
 
 fn place_of(before: &str) -> Span {
     let line = before.matches('\n').count() + 1;
