@@ -370,6 +370,16 @@ async fn values_are_compared_with_their_types() {
         ("doc -> 'a' = subscription.parameter('p')", json!({ "b": 7 }), vec!["1"]),
         ("name <> '5' AND subscription.parameter('p')", json!("1st"), vec!["2", "3"]),
         ("subscription.parameter('p') ->> 1 = 'b'", json!(["a", "b"]), vec!["1", "2", "3"]),
+        (
+            "n IN (SELECT value ->> 'n' FROM json_each(subscription.parameter('p')) WHERE value ->> 'f')",
+            json!([{ "n": 5, "f": true }, { "n": 6, "f": false }]),
+            vec!["1"],
+        ),
+        (
+            "n IN (SELECT value ->> 'n' FROM json_each(subscription.parameter('p')))",
+            json!([{ "n": 5 }, "no JSON"]),
+            vec![],
+        ),
         // A row whose document is not JSON is not there.
         ("NOT (doc ->> 'x' = 1) AND subscription.parameter('p') = 1", json!(1), vec!["1", "3"]),
     ];

@@ -8,7 +8,7 @@ use super::checkpoint::{BucketState, CheckpointError, Client};
 use super::line::Reason;
 use super::request::Subscription;
 use crate::sequencer::commit::BucketTotal;
-use crate::streams::{Operand, Request, Step, Variant};
+use crate::streams::{NotJson, Operand, Request, RequestExpr, RowCondition, RowExpr, Step, Variant};
 
 /// As many buckets, and as many results of lookups, as the official service gives to one connection.
 const LIMIT: usize = 1000;
@@ -139,9 +139,8 @@ impl<'a> Search<'a> {
     ) -> Result<Vec<Vec<String>>, CheckpointError> {
         let (lookup, inputs) = match step {
             Step::Lookup { lookup, inputs } => (*lookup, inputs),
-            Step::Elements(array) => {
-                let elements = array.evaluate(request).and_then(|array| array.elements()).unwrap_or_default();
-                return Ok(elements.iter().filter_map(|element| Some(vec![element.key()?])).collect());
+            Step::Elements { array, filter, outputs } => {
+                return Ok(elements(array, filter, outputs, request).unwrap_or_default());
             }
         };
         let Some(input) = key(inputs, binding, request) else { return Ok(Vec::new()) };
@@ -197,6 +196,23 @@ fn with_breakdown(mut message: String, what: &str, by_stream: &BTreeMap<&str, us
     message
 }
 
+/// The outputs of those elements of an array that pass the filter; none of which is null.
+fn elements(
+    array: &RequestExpr,
+    filter: &[RowCondition],
+    outputs: &[RowExpr],
+    request: &Request<'_>,
+) -> Result<Vec<Vec<String>>, NotJson> {
+    let mut rows = Vec::new();
+    for element in array.evaluate(request)?.elements()? {
+        if filter.iter().try_fold(true, |all, condition| Ok(condition.holds(&element)? && all))? {
+            let values = outputs.iter().map(|output| Ok(output.evaluate(&element)?.key()));
+            rows.extend(values.collect::<Result<Option<Vec<String>>, NotJson>>()?);
+        }
+    }
+    Ok(rows)
+}
+
 /// The values of a JSON array as they stand in it.
 fn values(array: &str) -> Vec<String> {
     let values: Vec<&serde_json::value::RawValue> = serde_json::from_str(array).unwrap_or_default();
@@ -242,7 +258,7 @@ fn agree(variant: &Variant, binding: &Binding, request: &Request<'_>) -> bool {
 fn needed(variant: &Variant, number: usize) -> BTreeSet<(usize, usize)> {
     let later = variant.steps.iter().skip(number + 1).filter_map(|step| match step {
         Step::Lookup { inputs, .. } => Some(inputs),
-        Step::Elements(_) => None,
+        Step::Elements { .. } => None,
     });
     let operands = later.chain([&variant.keys]).flatten().flatten();
     let outputs = operands.filter_map(|operand| match operand {

@@ -1,8 +1,10 @@
 //! Expressions over one row, or over one request.
 
+use std::cmp::Ordering;
+
 use serde_json::{Map, Value as Json};
 
-use super::value::{CastType, NotJson, Value};
+use super::value::{CastType, Element, NotJson, Value};
 
 /// An expression whose inputs are of one kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,7 +152,7 @@ impl<L> Condition<L> {
 
 impl Comparison {
     /// Whether the order of two values is meant.
-    fn holds(self, order: std::cmp::Ordering) -> bool {
+    fn holds(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
             Self::Less => order.is_lt(),
@@ -172,42 +174,72 @@ impl Comparison {
     }
 }
 
-impl RequestExpr {
-    /// The value for a request.
-    pub(crate) fn evaluate(&self, request: &Request<'_>) -> Result<Value, NotJson> {
+/// Where the inputs of an expression are found.
+pub(crate) trait Inputs<L> {
+    /// The value of an input.
+    fn value(&self, input: &L) -> Value;
+
+    /// A member of an input that is a JSON object, where there is a shorter way to it than through the object's text.
+    fn member(&self, _input: &L, _key: &str) -> Option<Value> {
+        None
+    }
+}
+
+impl<L> Expr<L> {
+    /// The value for some inputs.
+    pub(crate) fn evaluate(&self, inputs: &impl Inputs<L>) -> Result<Value, NotJson> {
         match self {
             Self::Literal(value) => Ok(value.clone()),
-            Self::Input(parameters) => Ok(request.document(*parameters)),
-            Self::Cast(inner, to) => Ok(inner.evaluate(request)?.cast(*to)),
-            Self::Json { document, path, as_json } => match (document.as_ref(), path.as_slice()) {
-                (Self::Input(parameters), [key]) if !as_json => {
-                    Ok(request.parameter(*parameters, key).map_or(Value::Null, Value::from_json))
+            Self::Input(input) => Ok(inputs.value(input)),
+            Self::Cast(inner, to) => Ok(inner.evaluate(inputs)?.cast(*to)),
+            Self::Json { document, path, as_json } => {
+                if let (Self::Input(input), [key], false) = (document.as_ref(), path.as_slice(), as_json)
+                    && let Some(value) = inputs.member(input, key)
+                {
+                    return Ok(value);
                 }
-                _ => document.evaluate(request)?.access(path, *as_json),
-            },
+                document.evaluate(inputs)?.access(path, *as_json)
+            }
         }
     }
 }
 
-impl RequestCondition {
-    /// Whether it holds for a request.
-    pub(crate) fn holds(&self, request: &Request<'_>) -> Result<bool, NotJson> {
+impl<L> Condition<L> {
+    /// Whether it holds for some inputs.
+    pub(crate) fn holds(&self, inputs: &impl Inputs<L>) -> Result<bool, NotJson> {
         Ok(match self {
-            Self::True(value) => value.evaluate(request)?.is_true(),
-            Self::Null(value) => value.evaluate(request)? == Value::Null,
-            Self::Compare(left, how, right) => left
-                .evaluate(request)?
-                .compare(&right.evaluate(request)?)
-                .is_some_and(|order| how.holds(order)),
-            Self::Contains { array, element } => {
-                let element = element.evaluate(request)?;
-                let equal = |other: &Value| element.compare(other).is_some_and(std::cmp::Ordering::is_eq);
-                array.evaluate(request)?.elements()?.iter().any(equal)
+            Self::True(value) => value.evaluate(inputs)?.is_true(),
+            Self::Null(value) => value.evaluate(inputs)? == Value::Null,
+            Self::Compare(left, how, right) => {
+                left.evaluate(inputs)?.compare(&right.evaluate(inputs)?).is_some_and(|order| how.holds(order))
             }
-            Self::Not(inner) => !inner.holds(request)?,
-            Self::All(list) => list.iter().try_fold(true, |all, inner| Ok(inner.holds(request)? && all))?,
-            Self::Any(list) => list.iter().try_fold(false, |any, inner| Ok(inner.holds(request)? || any))?,
+            Self::Contains { array, element } => {
+                let element = element.evaluate(inputs)?;
+                let equal = |other: &Element| element.compare(&other.value).is_some_and(Ordering::is_eq);
+                array.evaluate(inputs)?.elements()?.iter().any(equal)
+            }
+            Self::Not(inner) => !inner.holds(inputs)?,
+            Self::All(list) => list.iter().try_fold(true, |all, inner| Ok(inner.holds(inputs)? && all))?,
+            Self::Any(list) => list.iter().try_fold(false, |any, inner| Ok(inner.holds(inputs)? || any))?,
         })
+    }
+}
+
+impl Inputs<Parameters> for Request<'_> {
+    fn value(&self, input: &Parameters) -> Value {
+        let text = self.parameters(*input).and_then(|parameters| serde_json::to_string(parameters).ok());
+        text.map_or(Value::Null, Value::Text)
+    }
+
+    fn member(&self, input: &Parameters, key: &str) -> Option<Value> {
+        let member = self.parameters(*input).and_then(|parameters| parameters.get(key));
+        Some(member.map_or(Value::Null, Value::from_json))
+    }
+}
+
+impl Inputs<String> for Element {
+    fn value(&self, input: &String) -> Value {
+        if input == "key" { self.key.clone() } else { self.value.clone() }
     }
 }
 
@@ -218,14 +250,5 @@ impl Request<'_> {
             Parameters::Subscription => self.subscription,
             Parameters::Connection => self.connection,
         }
-    }
-
-    fn parameter(&self, which: Parameters, key: &str) -> Option<&Json> {
-        self.parameters(which)?.get(key)
-    }
-
-    fn document(&self, which: Parameters) -> Value {
-        let text = self.parameters(which).and_then(|parameters| serde_json::to_string(parameters).ok());
-        text.map_or(Value::Null, Value::Text)
     }
 }

@@ -3,6 +3,7 @@
 use super::expression::{Condition, Expr, RequestExpr, RowCondition, RowExpr};
 use super::formula::{Dependency, Input, Term};
 use super::scope::Relation;
+use super::sql::{Refused, refuse};
 use super::{Lookup, Operand, Rows, Source, Step, Streams, Variant};
 
 /// Makes the variant of an alternative, whose rows come from relation `primary`.
@@ -15,7 +16,7 @@ pub(super) fn variant(
     primary: usize,
     source: impl FnOnce(Rows) -> Source,
     streams: &mut Streams,
-) -> Variant {
+) -> Result<Variant, Refused> {
     let mut graph = Graph { terms, nodes: Vec::new(), open: Vec::new() };
     let rows = graph.visit(primary);
     for relation in mentioned(terms) {
@@ -34,9 +35,10 @@ pub(super) fn variant(
         _ => None,
     });
     let conditions = conditions.collect();
-    let steps = graph.nodes.into_iter().map(|node| node.step(relations, streams)).collect();
+    let steps = graph.nodes.into_iter().map(|node| node.step(relations, streams));
+    let steps = steps.collect::<Result<_, _>>()?;
     let (rows, keys) = (Rows { filter: rows.filter, keys: rows.keys }, rows.operands);
-    Variant { source: known_source(&mut streams.sources, source(rows)), conditions, steps, keys }
+    Ok(Variant { source: known_source(&mut streams.sources, source(rows)), conditions, steps, keys })
 }
 
 /// The relations that an alternative is about, in the order in which it names them.
@@ -150,9 +152,16 @@ impl Node {
         })
     }
 
-    fn step(self, relations: &[Relation], streams: &mut Streams) -> Step {
-        match &relations[self.relation] {
-            Relation::Elements(array) => Step::Elements(of_request(array)),
+    fn step(self, relations: &[Relation], streams: &mut Streams) -> Result<Step, Refused> {
+        Ok(match &relations[self.relation] {
+            Relation::Elements { array, .. } if self.keys.is_empty() => {
+                Step::Elements { array: of_request(array), filter: self.filter, outputs: self.outputs }
+            }
+            Relation::Elements { at, .. } => {
+                let reason =
+                    "an array of the request is compared with one thing only: read it again for another";
+                return refuse(*at, reason);
+            }
             Relation::Table { table, .. } => {
                 let rows = Rows { filter: self.filter, keys: self.keys };
                 let lookup = Lookup { table: table.clone(), outputs: self.outputs, rows };
@@ -163,7 +172,7 @@ impl Node {
                 });
                 Step::Lookup { lookup, inputs: self.operands }
             }
-        }
+        })
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) use self::expression::Request;
 pub use self::expression::{
     Condition, Expr, Parameters, RequestCondition, RequestExpr, RowCondition, RowExpr,
 };
+pub(crate) use self::value::NotJson;
 pub use self::value::{CastType, Value};
 
 /// Reads a sync config. Refuses what is outside the supported subset, with every reason found.
@@ -97,8 +98,15 @@ pub enum Step {
         /// As in [`Variant::keys`], for the keys of the lookup.
         inputs: Vec<Vec<Operand>>,
     },
-    /// The elements of a JSON array.
-    Elements(RequestExpr),
+    /// The elements of a JSON array or object.
+    Elements {
+        /// A text that holds it.
+        array: RequestExpr,
+        /// Which elements; the inputs are `key` and `value`.
+        filter: Vec<RowCondition>,
+        /// What is wanted of them.
+        outputs: Vec<RowExpr>,
+    },
 }
 
 /// A value that is known when the request is known.
@@ -110,7 +118,7 @@ pub enum Operand {
     Output {
         /// Index into [`Variant::steps`].
         step: usize,
-        /// Index into [`Lookup::outputs`].
+        /// Index into the outputs of the step.
         output: usize,
     },
 }

@@ -36,7 +36,7 @@ pub(super) fn compile(
             columns: columns.clone(),
             rows,
         };
-        let variant = graph::variant(&terms, &compiler.relations, primary, source, streams);
+        let variant = graph::variant(&terms, &compiler.relations, primary, source, streams)?;
         found.extend(warnings::unauthenticated(&variant, &terms, &compiler.relations));
         if !stream.variants.contains(&variant) {
             stream.variants.push(variant);
@@ -60,9 +60,10 @@ fn whole(compiler: &Compiler<'_>, terms: &[super::formula::Term], primary: usize
             continue;
         }
         for relation in together.iter().filter(|relation| !mentioned.contains(relation)) {
-            if let Some(Relation::Table { alias, at, .. }) = compiler.relations.get(*relation) {
+            if let Some(relation) = compiler.relations.get(*relation) {
+                let (alias, at) = relation.name();
                 return refuse(
-                    *at,
+                    at,
                     format!(
                         "nothing says which rows of `{alias}` belong to the others: compare one of its columns"
                     ),

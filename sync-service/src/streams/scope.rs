@@ -2,14 +2,14 @@
 
 use indexmap::IndexMap;
 use sqlparser::ast::{
-    GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem, SetExpr,
-    Spanned, TableAlias, TableFactor,
+    FunctionArg, FunctionArgExpr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query,
+    Select, SelectItem, SetExpr, Spanned, TableAlias, TableFactor,
 };
 use sqlparser::tokenizer::Span;
 
 use super::TableName;
 use super::expression::Expr;
-use super::formula::{Formula, Input};
+use super::formula::{Dependency, Formula, Input};
 use super::sql::{self, Refused, refuse};
 
 /// Compiles what one query reads.
@@ -34,8 +34,21 @@ pub(super) enum Relation {
         alias: String,
         at: Span,
     },
-    /// The elements of a JSON array of the request, in column `value`.
-    Elements(Expr<Input>),
+    /// The elements of a JSON array of the request, in columns `key` and `value`.
+    Elements {
+        array: Expr<Input>,
+        alias: String,
+        at: Span,
+    },
+}
+
+impl Relation {
+    /// What it is called, and where.
+    pub fn name(&self) -> (&str, Span) {
+        match self {
+            Self::Table { alias, at, .. } | Self::Elements { alias, at, .. } => (alias, *at),
+        }
+    }
 }
 
 /// A common table expression.
@@ -104,7 +117,7 @@ impl<'c> Compiler<'c> {
         for from in &select.from {
             self.table(&from.relation, &mut names, &mut relations, &mut conditions)?;
             for join in &from.joins {
-                joins.push(self.constraint(join)?);
+                joins.extend(self.constraint(join)?);
                 self.table(&join.relation, &mut names, &mut relations, &mut conditions)?;
             }
         }
@@ -177,12 +190,17 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    fn constraint<'q>(&self, join: &'q Join) -> Result<&'q sqlparser::ast::Expr, Refused> {
+    fn constraint<'q>(&self, join: &'q Join) -> Result<Option<&'q sqlparser::ast::Expr>, Refused> {
         match &join.join_operator {
             JoinOperator::Join(JoinConstraint::On(on)) | JoinOperator::Inner(JoinConstraint::On(on))
                 if !join.global =>
             {
-                Ok(on)
+                Ok(Some(on))
+            }
+            JoinOperator::Join(JoinConstraint::None) | JoinOperator::Inner(JoinConstraint::None)
+                if !join.global =>
+            {
+                Ok(None)
             }
             JoinOperator::Join(_) | JoinOperator::Inner(_) => {
                 self.refuse(join.span(), "a JOIN is written with ON, not with USING or NATURAL")
@@ -200,7 +218,7 @@ impl<'c> Compiler<'c> {
     ) -> Result<(), Refused> {
         let (name, named) = match factor {
             TableFactor::Table { name, alias, args: None, .. } => {
-                self.plain(factor, name, alias.as_ref())?;
+                self.plain(factor, &name.to_string(), alias.as_ref())?;
                 let parts = parts(name);
                 let own = parts.last().cloned().unwrap_or_default();
                 let known = alias.as_ref().map_or_else(|| own.clone(), |alias| name_of(&alias.name));
@@ -217,6 +235,23 @@ impl<'c> Compiler<'c> {
                         (known, Named::Relation(self.relations.len() - 1))
                     }
                 }
+            }
+            TableFactor::Table { name, alias, args: Some(args), .. } if parts(name) == ["json_each"] => {
+                let [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] = args.args.as_slice() else {
+                    return self.refuse(factor.span(), "json_each takes one array");
+                };
+                self.plain(factor, &format!("{name}({array})"), alias.as_ref())?;
+                let value = self.value(array, names)?;
+                if Dependency::of(&value) != Dependency::Request {
+                    let reason = "json_each takes an array of the request: auth.parameter('…') or the like";
+                    return self.refuse(array.span(), reason);
+                }
+                let known =
+                    alias.as_ref().map_or_else(|| "json_each".to_owned(), |alias| name_of(&alias.name));
+                relations.push(self.relations.len());
+                let at = self.place(factor.span());
+                self.relations.push(Relation::Elements { array: value, alias: known.clone(), at });
+                (known, Named::Relation(self.relations.len() - 1))
             }
             TableFactor::Derived { lateral: false, subquery, alias: Some(alias), .. }
                 if alias.columns.is_empty() =>
@@ -240,14 +275,9 @@ impl<'c> Compiler<'c> {
         Ok(())
     }
 
-    fn plain(
-        &self,
-        factor: &TableFactor,
-        name: &ObjectName,
-        alias: Option<&TableAlias>,
-    ) -> Result<(), Refused> {
+    fn plain(&self, factor: &TableFactor, name: &str, alias: Option<&TableAlias>) -> Result<(), Refused> {
         let forms = match alias {
-            None => vec![name.to_string()],
+            None => vec![name.to_owned()],
             Some(alias) => {
                 vec![format!("{name} {}", alias.name), format!("{name} AS {}", alias.name)]
             }

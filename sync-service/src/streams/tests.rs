@@ -21,7 +21,10 @@ fn halves(streams: &Streams) -> Vec<String> {
         let source = &streams.sources[variant.source];
         let keys: Vec<_> = source.rows.keys.iter().map(expr).collect();
         let steps = variant.steps.iter().map(|step| match step {
-            Step::Elements(array) => format!("elements of {}", request(array)),
+            Step::Elements { array, outputs, .. } => {
+                let outputs: Vec<_> = outputs.iter().map(expr).collect();
+                format!("elements of {} -> {}", request(array), outputs.join(","))
+            }
             Step::Lookup { lookup, inputs } => {
                 let lookup = &streams.lookups[*lookup];
                 let by: Vec<_> = lookup.rows.keys.iter().map(expr).collect();
@@ -116,8 +119,29 @@ fn what_exists_is_looked_up_without_a_result() {
         halves(&compiled(
             "SELECT * FROM posts WHERE id IN auth.parameter('posts') AND auth.parameter('role') = 'a'"
         )),
-        ["posts(id)=(0.0) <- [elements of (Auth).posts]"]
+        ["posts(id)=(0.0) <- [elements of (Auth).posts -> value]"]
     );
+}
+
+#[test]
+fn arrays_of_the_request_are_read_like_tables() {
+    let text = "config: { edition: 3 }
+streams:
+  s:
+    with: { mine: \"SELECT value ->> 'id' AS id FROM json_each(auth.parameter('spaces')) WHERE value ->> 'role' = 'user'\" }
+    queries:
+      - SELECT * FROM notes WHERE space IN mine
+      - SELECT n.* FROM notes AS \"n\" JOIN mine WHERE n.space = mine.id
+      - SELECT t.* FROM t JOIN json_each(subscription.parameter('m')) AS m ON m.key = t.k AND m.value = t.v
+";
+    let streams = compile(text).expect("compiles");
+    assert_eq!(streams.lookups, []);
+    let [one, two, three] = streams.streams[0].variants.as_slice() else { panic!("{:?}", halves(&streams)) };
+    assert_eq!(one.steps, two.steps);
+    assert!(
+        matches!(&one.steps[..], [Step::Elements { filter, outputs, .. }] if filter.len() == 1 && outputs.len() == 1)
+    );
+    assert!(matches!(&three.steps[..], [Step::Elements { outputs, .. }] if outputs.len() == 2));
 }
 
 #[test]
@@ -291,7 +315,14 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("SELECT * FROM a WHERE x IN (SELECT c, d FROM b)", "exactly one column"),
     ("SELECT * FROM a WHERE b.x = auth.user_id()", "no table `b`"),
     ("SELECT * FROM \"a%\"", "wildcard"),
-    ("SELECT * FROM json_each(auth.parameter('x')) AS j", "FROM"),
+    ("SELECT value AS id FROM json_each(auth.parameter('x')) AS j", "rows of a table"),
+    ("SELECT a.* FROM a, json_each(a.list) AS j WHERE j.value = 1", "array of the request"),
+    (
+        "SELECT a.* FROM a, json_each(auth.parameter('x')) AS j WHERE j.value = a.x AND j.key = auth.user_id()",
+        "one thing only",
+    ),
+    ("SELECT a.* FROM a, json_each(auth.parameter('x')) AS j WHERE j.id = a.x", "columns `key` and `value`"),
+    ("SELECT a.* FROM a, generate_series(1, 2) AS j", "not supported in FROM"),
     ("SELECT * FROM a LIMIT 1", "LIMIT"),
     ("SELECT * FROM a UNION SELECT * FROM b", "plain SELECT"),
     ("WITH b AS (SELECT 1) SELECT * FROM a", "under `with`"),

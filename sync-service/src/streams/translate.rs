@@ -199,7 +199,7 @@ impl Compiler<'_> {
         let array_value = self.value(array, names)?;
         match (Dependency::of(&array_value), Dependency::of(&value)) {
             (Dependency::Nothing, _) => match array_value_of(&array_value) {
-                Some(list) => self.one_of(at, value, list.into_iter().map(Expr::Literal).collect(), negated),
+                Some(list) => self.one_of(at, value, list, negated),
                 None => self.refuse(
                     array.span(),
                     format!("`{array}` is not an array: write `IN ARRAY[…]`, or JSON: `IN '[…]'`"),
@@ -223,7 +223,11 @@ impl Compiler<'_> {
             }
             (Dependency::Request, Dependency::Relation(_)) => {
                 let elements = Input::Column { relation: self.relations.len(), name: "value".to_owned() };
-                self.relations.push(Relation::Elements(array_value));
+                self.relations.push(Relation::Elements {
+                    array: array_value,
+                    alias: array.to_string(),
+                    at: self.place(array.span()),
+                });
                 Ok(Formula::Term(Term::Equal(value, Expr::Input(elements))))
             }
             (Dependency::Relation(_), _) => self.refuse(
@@ -335,7 +339,14 @@ impl Compiler<'_> {
 
     fn column(&self, at: Span, table: &Named, name: String) -> Result<Expr<Input>, Refused> {
         match table {
-            Named::Relation(relation) => Ok(Expr::Input(Input::Column { relation: *relation, name })),
+            Named::Relation(relation) => {
+                let elements = matches!(self.relations.get(*relation), Some(Relation::Elements { .. }));
+                if elements && name != "key" && name != "value" {
+                    return self
+                        .refuse(at, format!("json_each has the columns `key` and `value`, not `{name}`"));
+                }
+                Ok(Expr::Input(Input::Column { relation: *relation, name }))
+            }
             Named::Columns(columns) => match columns.get(&name) {
                 Some(expr) => Ok(expr.clone()),
                 None => self.refuse(at, format!("the subquery has no column `{name}`")),
@@ -454,9 +465,10 @@ fn listed(expr: &Sql) -> Option<Vec<&Sql>> {
     }
 }
 
-fn array_value_of(expr: &Expr<Input>) -> Option<Vec<Value>> {
+fn array_value_of(expr: &Expr<Input>) -> Option<Vec<Expr<Input>>> {
     let Expr::Literal(value @ Value::Text(text)) = expr else { return None };
-    if text.trim_start().starts_with(['[', '{']) { value.elements().ok() } else { None }
+    let elements = text.trim_start().starts_with(['[', '{']).then(|| value.elements().ok()).flatten()?;
+    Some(elements.into_iter().map(|element| Expr::Literal(element.value)).collect())
 }
 
 fn number(value: &Literal) -> Option<Value> {

@@ -33,6 +33,13 @@ pub enum CastType {
     Numeric,
 }
 
+/// An element of a JSON array or object.
+#[derive(Debug)]
+pub(crate) struct Element {
+    pub key: Value,
+    pub value: Value,
+}
+
 /// What was asked of a text that is not JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotJson;
@@ -134,17 +141,23 @@ impl Value {
         })
     }
 
-    /// The values of a JSON array or object; a single value has itself.
-    pub(crate) fn elements(&self) -> Result<Vec<Self>, NotJson> {
+    /// The keys and values of a JSON array or object; a single value has itself.
+    pub(crate) fn elements(&self) -> Result<Vec<Element>, NotJson> {
         let text = match self {
             Self::Null => return Ok(Vec::new()),
             Self::Text(text) => text,
             Self::Integer(_) | Self::Real(_) => return Err(NotJson),
         };
+        let element = |key, value: &Json| Element { key, value: Self::from_json(value) };
         Ok(match serde_json::from_str(text).map_err(|_| NotJson)? {
-            Json::Array(array) => array.iter().map(Self::from_json).collect(),
-            Json::Object(object) => object.values().map(Self::from_json).collect(),
-            single => vec![Self::from_json(&single)],
+            Json::Array(array) => {
+                let keys = (0..).map(Self::Integer);
+                keys.zip(&array).map(|(key, value)| element(key, value)).collect()
+            }
+            Json::Object(object) => {
+                object.iter().map(|(key, value)| element(Self::Text(key.clone()), value)).collect()
+            }
+            single => vec![element(Self::Null, &single)],
         })
     }
 

@@ -74,7 +74,7 @@ fn of_operands(keys: &[Vec<Operand>], steps: &[Step]) -> Origin {
         Operand::Request(expr) => of_expr(expr),
         Operand::Output { step, .. } => match steps.get(*step) {
             Some(Step::Lookup { inputs, .. }) => of_operands(inputs, steps),
-            Some(Step::Elements(array)) => of_expr(array),
+            Some(Step::Elements { array, .. }) => of_expr(array),
             None => Origin::None,
         },
     });
@@ -100,7 +100,7 @@ fn client_parameter(term: &Term, relations: &[Relation]) -> Option<Span> {
     };
     expressions.into_iter().find_map(|expr| match expr.input() {
         Some(Input::Column { relation, .. }) => match relations.get(*relation) {
-            Some(Relation::Elements(array)) => client(array),
+            Some(Relation::Elements { array, .. }) => client(array),
             _ => None,
         },
         _ => client(expr),
