@@ -472,6 +472,7 @@ impl Generator<'_> {
     fn membership(&mut self, value: Both, outer: &str, of: Of, depth: u64) -> Both {
         let (alias, table) = (self.alias(), self.random.one(&["a", "b", "c"]));
         let output = self.row_value(&alias, of);
+        let with = self.with.len();
         let mut condition = self.condition(std::slice::from_ref(&alias), depth);
         let holds = |condition: &str| {
             format!(
@@ -479,7 +480,8 @@ impl Generator<'_> {
                 value.postgres, output.postgres
             )
         };
-        if self.random.chance(30) && !condition.sync.contains(" IN c") {
+        // Inside of a common table expression no other one is known.
+        if self.random.chance(30) && self.with.len() == with {
             let name = format!("c{}", self.with.len());
             let sql = format!("SELECT {} AS v FROM {table} {alias} WHERE {}", output.sync, condition.sync);
             self.with.push((name.clone(), sql));

@@ -32,6 +32,7 @@ fn compiled(text: &str) -> Result<Streams, Vec<Refusal>> {
     for (name, stream) in &document.streams {
         reader.stream(name, stream, &global);
     }
+    reader.warn_of_nested(None, &global, &[]);
     reader.warn_of_unused(None, &global);
     if reader.refusals.is_empty() { Ok(reader.streams) } else { Err(reader.refusals) }
 }
@@ -121,6 +122,7 @@ impl Reader<'_> {
                 }
             }
         }
+        self.warn_of_nested(Some(name), &own, global);
         self.warn_of_unused(Some(name), &own);
         self.streams.streams.push(stream);
     }
@@ -141,6 +143,26 @@ impl Reader<'_> {
             }
         }
         found
+    }
+
+    fn warn_of_nested(
+        &mut self,
+        stream: Option<&str>,
+        ctes: &[(Cte, &Spanned<String>)],
+        outer: &[(Cte, &Spanned<String>)],
+    ) {
+        let known: Vec<&str> = ctes.iter().chain(outer).map(|(cte, _)| cte.name.as_str()).collect();
+        for (cte, sql) in ctes {
+            for (table, at) in cte.tables.iter().filter(|(table, _)| *table != cte.name) {
+                if known.contains(&table.as_str()) {
+                    let reason = format!(
+                        "`{table}` is a table here: a common table expression does not know another one"
+                    );
+                    let warning = self.located(stream, sql, Refused::at(*at, reason));
+                    self.streams.warnings.push(warning);
+                }
+            }
+        }
     }
 
     fn warn_of_unused(&mut self, stream: Option<&str>, ctes: &[(Cte, &Spanned<String>)]) {

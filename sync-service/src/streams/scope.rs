@@ -56,6 +56,8 @@ pub(super) struct Cte {
     pub name: String,
     pub query: Box<Query>,
     pub used: std::cell::Cell<bool>,
+    /// The tables that it reads, with their places.
+    pub tables: Vec<(String, Span)>,
 }
 
 /// The names that are known in a `SELECT`.
@@ -337,7 +339,12 @@ impl Cte {
         let query = sql::parse(text)?;
         let mut compiler = Compiler::new(Vec::new());
         compiler.subquery_columns(&query, None, &mut Vec::new(), &mut Vec::new())?;
-        Ok(Self { name: name.to_owned(), query, used: std::cell::Cell::new(false) })
+        let tables = compiler.relations.iter().filter_map(|relation| match relation {
+            Relation::Table { table, at, .. } => Some((table.name.clone(), *at)),
+            Relation::Elements { .. } => None,
+        });
+        let tables = tables.collect();
+        Ok(Self { name: name.to_owned(), query, used: std::cell::Cell::new(false), tables })
     }
 }
 

@@ -200,6 +200,10 @@ streams:
     assert_eq!(streams.sources[1].object_type, "lists");
     let warnings: Vec<_> = streams.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(warnings, ["line 4, column 11: the common table expression `unused` is not used"]);
+    let nested = text.replace("SELECT id FROM a", "SELECT id FROM mine");
+    let warnings: Vec<_> =
+        compile(&nested).expect("compiles").warnings.iter().map(ToString::to_string).collect();
+    assert!(warnings[0].starts_with("line 4, column 26: `mine` is a table here"), "{warnings:?}");
 }
 
 #[test]
