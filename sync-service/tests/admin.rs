@@ -87,6 +87,12 @@ async fn a_config_outside_the_subset_is_refused_with_the_place_and_the_reason() 
         ]
     );
 
+    let open = "config: { edition: 3 }\nstreams: { a: { query: SELECT * FROM lists WHERE id = subscription.parameter('l') } }";
+    let (_, answer) = service.admin_json("/api/admin/v1/validate", json!({ "sync_rules": open })).await;
+    let warning = &answer["data"]["errors"][0];
+    assert_eq!(warning["level"], "warning");
+    assert!(warning["message"].as_str().unwrap().contains("clients can send any value"), "{warning}");
+
     let (status, answer) =
         service.admin("POST", "/api/sync-rules/v1/deploy", "text/yaml", SYNC_CONFIG.into()).await;
     assert_eq!((status, &answer["error"]["code"]), (415, &json!("FST_ERR_CTP_INVALID_MEDIA_TYPE")));

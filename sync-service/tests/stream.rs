@@ -274,38 +274,6 @@ async fn a_reader_that_does_not_read_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn values_are_mapped_to_sqlite() {
-    let database = Database::new(
-        "CREATE TYPE mood AS ENUM ('sad', 'ok');
-        CREATE DOMAIN short AS varchar(10);
-        CREATE TABLE v (id uuid PRIMARY KEY, t text, vc varchar(9), d short, b boolean, i2 int2, i4 int4, i8 int8, f8 float8, f4 float4,
-            n numeric(20, 5), tz timestamptz, tz_inf timestamptz, ts timestamp, da date, ti time, j json, jb jsonb, e mood, a int[], ta text[], raw bytea,
-            nothing text, \"Odd \"\" name\" text);
-        CREATE PUBLICATION powersync FOR TABLE v;
-        SET TimeZone = 'Asia/Tokyo';
-        INSERT INTO v VALUES ('11111111-1111-4111-8111-111111111111', 'a\"b\\c\u{e4}', 'v', 'd', true, -1, 2, 9007199254740993, 1.5, 0.1,
-            123.45000, '2026-11-22T16:22:09.954983Z', 'infinity', '2026-11-22 16:22:09', '2026-11-22', '16:22:09.5', '{\"a\": 1}', '{\"b\":[1,  2]}',
-            'ok', '{1,2}', '{x,\"y z\"}', '\\x00ff', NULL, 'odd')",
-    )
-    .await;
-    let service = Service::start(&database).await;
-    service
-        .deploy("config: { edition: 3 }\nstreams: { v: { auto_subscribe: true, query: SELECT * FROM v } }")
-        .await;
-    let lines = service.stream("ann").await.checkpoint().await;
-    assert_eq!(
-        lines[1]["data"]["data"][0]["data"].as_str().unwrap(),
-        "{\"id\":\"11111111-1111-4111-8111-111111111111\",\"t\":\"a\\\"b\\\\c\u{e4}\",\"vc\":\"v\",\"d\":\"d\",\"b\":1,\"i2\":-1,\"i4\":2,\
-         \"i8\":9007199254740993,\"f8\":1.5,\"f4\":0.1,\"n\":\"123.45000\",\"tz\":\"2026-11-22T16:22:09.954983Z\",\
-         \"tz_inf\":\"9999-12-31T23:59:59Z\",\"ts\":\"2026-11-22T16:22:09.000000\",\"da\":\"2026-11-22\",\"ti\":\"16:22:09.5\",\
-         \"j\":\"{\\\"a\\\": 1}\",\"jb\":\"{\\\"b\\\": [1, 2]}\",\"e\":\"ok\",\"a\":\"[1,2]\",\"ta\":\"[\\\"x\\\",\\\"y z\\\"]\",\
-         \"nothing\":null,\"Odd \\\" name\":\"odd\"}"
-    );
-    service.stop().await;
-    database.drop().await;
-}
-
-#[tokio::test]
 async fn a_writer_without_rights_on_the_schema_is_noted() {
     let database = Database::new(TABLES).await;
     let role = format!("app_{}", chrono::Utc::now().timestamp_nanos_opt().unwrap());
@@ -369,5 +337,96 @@ async fn a_stream_ends_when_another_config_becomes_active_and_when_the_service_s
     assert!(bucket_names(&second).iter().all(|name| !bucket_names(&first).contains(name)));
     service.stop().await;
     stream.ends().await;
+    database.drop().await;
+}
+
+const SHAPES: &str = "
+CREATE TABLE shapes (key int PRIMARY KEY, name text, n int, r float8, flag boolean, doc text);
+CREATE PUBLICATION powersync FOR TABLE shapes;
+INSERT INTO shapes VALUES (1, '5', 5, 5.0, true, '{\"a\": {\"b\": 7}}'), (2, 'x', NULL, 1.5, false, 'not JSON'), (3, NULL, 6, NULL, NULL, NULL);
+";
+
+#[tokio::test]
+async fn values_are_compared_with_their_types() {
+    let database = Database::new(SHAPES).await;
+    let service = Service::start(&database).await;
+    let cases = [
+        ("name = subscription.parameter('p')", json!("5"), vec!["1"]),
+        ("name = subscription.parameter('p')", json!(5), vec![]),
+        ("n = subscription.parameter('p')", json!(5), vec!["1"]),
+        ("n = subscription.parameter('p')", json!(5.0), vec!["1"]),
+        ("n = subscription.parameter('p')", json!("5"), vec![]),
+        ("n = subscription.parameter('p')", json!(null), vec![]),
+        ("CAST(n AS text) = subscription.parameter('p')", json!("5"), vec!["1"]),
+        ("r = subscription.parameter('p')", json!(5), vec!["1"]),
+        ("r = subscription.parameter('p')", json!(1.5), vec!["2"]),
+        ("flag = subscription.parameter('p')", json!(true), vec!["1"]),
+        ("flag = subscription.parameter('p')", json!(0), vec!["2"]),
+        ("n IN subscription.parameter('p')", json!([6, "5", null]), vec!["3"]),
+        ("n IN subscription.parameter('p')", json!("[5, 6]"), vec!["1", "3"]),
+        ("n IN subscription.parameter('p')", json!("no JSON"), vec![]),
+        ("doc ->> '$.a.b' = subscription.parameter('p')", json!(7), vec!["1"]),
+        ("doc -> 'a' = subscription.parameter('p')", json!({ "b": 7 }), vec!["1"]),
+        ("name <> '5' AND subscription.parameter('p')", json!("1st"), vec!["2", "3"]),
+        ("subscription.parameter('p') ->> 1 = 'b'", json!(["a", "b"]), vec!["1", "2", "3"]),
+        (
+            "n IN (SELECT value ->> 'n' FROM json_each(subscription.parameter('p')) WHERE value ->> 'f')",
+            json!([{ "n": 5, "f": true }, { "n": 6, "f": false }]),
+            vec!["1"],
+        ),
+        (
+            "n IN (SELECT value ->> 'n' FROM json_each(subscription.parameter('p')))",
+            json!([{ "n": 5 }, "no JSON"]),
+            vec![],
+        ),
+        // A row whose document is not JSON is not there.
+        ("NOT (doc ->> 'x' = 1) AND subscription.parameter('p') = 1", json!(1), vec!["1", "3"]),
+    ];
+    let stream = |(i, (condition, ..)): (usize, &(&str, _, _))| {
+        format!("  s{i}:\n    query: SELECT CAST(key AS text) AS id FROM shapes WHERE {condition}\n")
+    };
+    let streams: String = cases.iter().enumerate().map(stream).collect();
+    service.deploy(&format!("config: {{ edition: 3 }}\nstreams:\n{streams}")).await;
+    for (i, (condition, parameter, expected)) in cases.iter().enumerate() {
+        let subscription = json!({ "stream": format!("s{i}"), "parameters": { "p": parameter } });
+        let body = json!({ "streams": { "include_defaults": false, "subscriptions": [subscription] } });
+        let found = op_names(&service.open("ann", body).await.checkpoint().await);
+        let expected: Vec<_> = expected.iter().map(|id| format!("PUT shapes/{id}")).collect();
+        assert_eq!(found, expected, "{condition} with {parameter}");
+    }
+    service.stop().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_connection_has_a_limit() {
+    let database = Database::new(TABLES).await;
+    database.run("INSERT INTO lists SELECT 'l' || i, 'ann', 'x' FROM generate_series(1, 1001) i").await;
+    let service = Service::start_deployed(&database).await;
+    let refused = async |body: serde_json::Value| {
+        let response = service.post_stream(&support::token("ann"), body).await;
+        assert_eq!(response.status(), 500);
+        let error = response.json::<serde_json::Value>().await.unwrap()["error"].take();
+        assert_eq!(error["code"], "PSYNC_S2305");
+        error["description"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        refused(json!({})).await,
+        "Too many parameter query results (limit of 1000)\nResults by stream:\n  todos: 1001"
+    );
+    let drained = async || {
+        let left = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM sync_service.queue");
+        left.fetch_one(&database.pool).await.unwrap() == 0
+    };
+    database.run("DELETE FROM lists WHERE id = 'l1'").await;
+    support::eventually("the deletion is published", drained).await;
+    assert_eq!(
+        refused(json!({})).await,
+        "Too many buckets: 1001 (limit of 1000)\nBuckets by stream:\n  todos: 1000\n  lists: 1"
+    );
+    database.run("DELETE FROM lists WHERE id = 'l2'").await;
+    support::eventually("the deletion is published", drained).await;
+    assert_eq!(bucket_names(&service.stream("ann").await.checkpoint().await).len(), 1000);
+    service.stop().await;
     database.drop().await;
 }

@@ -75,10 +75,13 @@ pub(super) async fn validate(State(shared): State<Arc<Shared>>, headers: HeaderM
         }
     };
     let tables = catalog::tables(&mut *shared.pool.acquire().await?).await?;
-    let problems = crate::sequencer::problems(&streams, &tables);
+    let mut errors = problems_as_errors(&crate::sequencer::problems(&streams, &tables));
+    errors.extend(
+        streams.warnings.iter().map(|w| json!({ "level": "warning", "message": w.to_string(), "ts": now() })),
+    );
     let connection = json!({ "id": "default", "tag": "default", "slot_name": "", "initial_replication_done": false,
         "tables": tables_of(&streams, &tables) });
-    Ok(Json(json!({ "data": { "connections": [connection], "errors": problems_as_errors(&problems) } })))
+    Ok(Json(json!({ "data": { "connections": [connection], "errors": errors } })))
 }
 
 /// `GET /api/sync-rules/v1/current`

@@ -50,8 +50,8 @@ impl From<CheckpointError> for Failure {
     fn from(error: CheckpointError) -> Self {
         match error {
             CheckpointError::Postgres(error) => error.into(),
-            CheckpointError::TooManyBuckets => {
-                Self::new(500, "PSYNC_S2305", "ServiceError", error.to_string())
+            CheckpointError::TooMany(description) => {
+                Self::new(500, "PSYNC_S2305", "ServiceError", description)
             }
         }
     }

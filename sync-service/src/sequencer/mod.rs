@@ -6,6 +6,7 @@
 pub(crate) mod commit;
 mod drain;
 mod plan;
+mod row;
 
 use std::convert::Infallible;
 use std::sync::Arc;

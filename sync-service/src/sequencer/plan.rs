@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use super::row;
 use crate::store::DOWNLOADED;
 use crate::store::catalog::{Table, literal, quote};
-use crate::streams::{Lookup, Output, Rows, Source, Streams, TableName};
+use crate::store::mapping::Type;
+use crate::streams::{Expr, Lookup, Output, RowExpr, Rows, Source, Streams, TableName};
 
 /// The statements for one version of the sync config on the tables as they are now.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +58,11 @@ fn find_table<'a>(
     for column in columns.iter().filter(|column| table.column(column).is_none()) {
         problems.push(format!("Column \"{column}\" not found in table {name}."));
     }
+    for column in columns.iter().filter(|column| table.column(column).is_some_and(|c| c.of == Type::Bytes)) {
+        problems.push(format!(
+            "Column \"{column}\" of table {name} is bytea, which is not synced; it counts as NULL."
+        ));
+    }
     if table.key().next().is_none() {
         problems.push(format!("No replication id found for {name}. Configure a primary key on the table."));
         return None;
@@ -65,23 +72,44 @@ fn find_table<'a>(
 
 impl Source {
     fn named_columns(&self) -> Vec<&str> {
+        let selected = self.columns.iter().flat_map(|output| match output {
+            Output::All => vec!["id"],
+            Output::Column { value, .. } => row::columns(value).collect(),
+        });
+        self.rows.columns().chain(selected).collect()
+    }
+
+    /// What the client knows the row by: of several columns with that name the last one counts.
+    fn id(&self) -> RowExpr {
+        let id = self.columns.iter().rev().find_map(|output| match output {
+            Output::All => Some(Expr::Input("id".to_owned())),
+            Output::Column { value, name } => (name == "id").then(|| value.clone()),
+        });
+        id.unwrap_or_else(|| Expr::Input("id".to_owned()))
+    }
+
+    fn expressions(&self) -> impl Iterator<Item = &RowExpr> {
         let selected = self.columns.iter().filter_map(|output| match output {
             Output::All => None,
-            Output::Column { column, .. } => Some(column.as_str()),
+            Output::Column { value, .. } => Some(value),
         });
-        self.rows.columns().chain(selected).chain(["id"]).collect()
+        self.rows.expressions().chain(selected)
     }
 }
 
 impl Lookup {
     fn named_columns(&self) -> Vec<&str> {
-        self.rows.columns().chain([self.column.as_str()]).collect()
+        self.rows.columns().chain(self.outputs.iter().flat_map(row::columns)).collect()
     }
 }
 
 impl Rows {
+    fn expressions(&self) -> impl Iterator<Item = &RowExpr> {
+        self.filter.iter().flat_map(|condition| condition.expressions()).chain(&self.keys)
+    }
+
     fn columns(&self) -> impl Iterator<Item = &str> {
-        self.filter.iter().map(|(column, _)| column).chain(&self.keys).map(String::as_str)
+        self.expressions().flat_map(row::columns)
     }
 }
 
@@ -91,15 +119,17 @@ fn source(version: i64, source: &Source, table: Option<&Table>) -> Statement {
     let fresh = table.map_or_else(
         || "SELECT NULL::text AS row_key, NULL::text AS object_id, NULL::text AS bucket, NULL::text AS data WHERE false".to_owned(),
         |table| {
-            let bucket = format!("{} || {}", literal(&format!("{version}#{}", source.bucket)), key_json(table, &source.rows));
+            let id = row::text(table, &source.id());
+            let name = literal(&format!("{version}#{}", source.bucket));
+            let bucket = format!("{name} || {}", keys(table, &source.rows.keys));
             format!(
                 "SELECT {} AS row_key, {} AS object_id, {bucket} AS bucket, row_to_json(m)::text AS data FROM {} t
         CROSS JOIN LATERAL (SELECT {}) m WHERE {{restriction}}{}",
-                table.row_key("t"),
-                text(table, "id"),
+                table.row_key(row::ROW),
+                id,
                 table.sql(),
                 selected(table, &source.columns),
-                conditions(table, &source.rows, &text(table, "id")),
+                conditions(table, &source.rows, source.expressions(), &id),
             )
         },
     );
@@ -156,13 +186,14 @@ fn lookup(lookup: &Lookup, table: Option<&Table>) -> Statement {
     let fresh = table.map_or_else(
         || "SELECT NULL::text AS row_key, NULL::text AS input, NULL::text AS output WHERE false".to_owned(),
         |table| {
-            let output = text(table, &lookup.column);
+            let output = keys(table, &lookup.outputs);
+            let evaluated = lookup.rows.expressions().chain(&lookup.outputs);
             format!(
                 "SELECT {} AS row_key, {} AS input, {output} AS output FROM {} t WHERE {{restriction}}{}",
-                table.row_key("t"),
-                key_json(table, &lookup.rows),
+                table.row_key(row::ROW),
+                keys(table, &lookup.rows.keys),
                 table.sql(),
-                conditions(table, &lookup.rows, &output),
+                conditions(table, &lookup.rows, evaluated, &output),
             )
         },
     );
@@ -216,46 +247,47 @@ fn restriction(table: &Table) -> String {
     }
 }
 
-/// A column as text; null when the table has no such column.
-fn text(table: &Table, column: &str) -> String {
-    let value = table.column(column).and_then(|column| column.value("t"));
-    value.map_or_else(|| "NULL::text".to_owned(), |value| format!("({value})::text"))
-}
-
-/// The key columns as a JSON array of texts, written as `serde_json` writes it.
-fn key_json(table: &Table, rows: &Rows) -> String {
-    let keys: Vec<_> =
-        rows.keys.iter().map(|column| format!("to_json({})::text", text(table, column))).collect();
+/// The values as a JSON array, written as `serde_json` writes it; null when one of them is null.
+fn keys(table: &Table, expressions: &[RowExpr]) -> String {
+    let keys: Vec<_> = expressions.iter().map(|expr| row::key(table, expr)).collect();
     if keys.is_empty() { "'[]'".to_owned() } else { format!("'[' || {} || ']'", keys.join(" || ',' || ")) }
 }
 
 /// Longer values do not fit into an index, so their rows are not synced; a row must not be able to stop the sequencer.
 const MAX_INDEXED: usize = 1000;
 
-fn conditions(table: &Table, rows: &Rows, indexed: &str) -> String {
-    let filter = rows
-        .filter
-        .iter()
-        .map(|(column, value)| format!(" AND {} = {}", text(table, column), literal(value)));
-    // A null key makes the whole array null, and nothing equals null.
-    let short = [table.row_key("t"), key_json(table, rows), indexed.to_owned()]
-        .map(|value| format!(" AND octet_length({value}) <= {MAX_INDEXED}"));
-    filter.chain(short).collect()
+fn conditions<'e>(
+    table: &Table,
+    rows: &Rows,
+    evaluated: impl Iterator<Item = &'e RowExpr>,
+    indexed: &str,
+) -> String {
+    let mut all: Vec<String> = rows.filter.iter().map(|condition| row::condition(table, condition)).collect();
+    all.extend(evaluated.flat_map(|expr| row::requirements(table, expr)));
+    // Nothing equals null, so the length of a key that is null is not short enough either.
+    all.extend(
+        [table.row_key(row::ROW), keys(table, &rows.keys), indexed.to_owned()]
+            .map(|value| format!("octet_length({value}) <= {MAX_INDEXED}")),
+    );
+    all.iter().map(|condition| format!(" AND {condition}")).collect()
 }
 
 /// The select list as `expression AS name`; of two items with one name the later one counts.
 fn selected(table: &Table, outputs: &[Output]) -> String {
     let mut items: BTreeMap<&str, (usize, String)> = BTreeMap::new();
     for output in outputs {
-        let columns: Vec<(&str, &str)> = match output {
-            Output::All => table.columns.iter().map(|c| (c.name.as_str(), c.name.as_str())).collect(),
-            Output::Column { column, name } => vec![(column, name)],
-        };
-        for (column, name) in columns {
-            if let Some(value) = table.column(column).and_then(|column| column.value("t")) {
-                let position = items.get(name).map_or(items.len(), |(position, _)| *position);
-                items.insert(name, (position, format!("{value} AS {}", quote(name))));
+        let columns: Vec<(RowExpr, &str)> = match output {
+            Output::All => {
+                table.columns.iter().map(|c| (Expr::Input(c.name.clone()), c.name.as_str())).collect()
             }
+            Output::Column { value, name } => vec![(value.clone(), name)],
+        };
+        for (value, name) in columns {
+            let position = items.get(name).map_or(items.len(), |(position, _)| *position);
+            match row::selected(table, &value) {
+                Some(value) => items.insert(name, (position, format!("{value} AS {}", quote(name)))),
+                None => items.remove(name),
+            };
         }
     }
     let mut items: Vec<_> = items.into_values().collect();

@@ -5,6 +5,7 @@ mod line;
 mod oplog;
 mod output;
 mod request;
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -203,7 +204,7 @@ impl Session {
                 self.ask_at = Some(Instant::now() + RETRY);
                 return Ok(());
             }
-            Err(CheckpointError::TooManyBuckets) => return Err(End::Finished),
+            Err(CheckpointError::TooMany(_)) => return Err(End::Finished),
         };
         self.ask_at = None;
         if new.last_op_id < self.current.last_op_id {

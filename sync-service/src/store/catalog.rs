@@ -1,11 +1,16 @@
 //! The app's tables in publication `powersync`, as Postgres has them now.
 
+use std::collections::HashMap;
+
 use sqlx::{FromRow, PgConnection};
 
+use super::mapping::Type;
 use crate::streams::TableName;
 
 /// Reads the tables of the publication. A table without primary key is among them, with an empty `key`.
 pub(crate) async fn tables(connection: &mut PgConnection) -> sqlx::Result<Vec<Table>> {
+    let types = sqlx::query_as(TYPES).fetch_all(&mut *connection).await?;
+    let types: HashMap<i64, TypeRow> = types.into_iter().map(|row: TypeRow| (row.oid, row)).collect();
     let columns = COLUMNS.replace("{SHAPE}", SHAPE);
     let rows: Vec<ColumnRow> = sqlx::query_as(&columns).fetch_all(connection).await?;
     let mut tables: Vec<Table> = Vec::new();
@@ -19,7 +24,7 @@ pub(crate) async fn tables(connection: &mut PgConnection) -> sqlx::Result<Vec<Ta
             table.columns.push(Column {
                 name: row.name,
                 type_name: row.type_name,
-                base: row.base,
+                of: type_of(row.type_oid, &types, 0),
                 category: row.category,
             });
         }
@@ -73,26 +78,16 @@ pub(crate) struct Column {
     pub name: String,
     /// The type as SQL writes it, without modifier: `character varying`.
     pub type_name: String,
-    /// The name of the type in `pg_type`; of a domain, its base type's.
-    base: String,
-    /// `pg_type.typcategory` of the same type.
+    /// How its values are mapped.
+    pub of: Type,
+    /// `pg_type.typcategory`; of a domain, its base type's.
     category: String,
 }
 
 impl Column {
-    /// An SQL expression for the value that a client is sent: an integer, a float or text, as the SQLite type is.
-    /// None for `bytea`, which is not synced.
-    pub fn value(&self, alias: &str) -> Option<String> {
-        let column = format!("{alias}.{}", quote(&self.name));
-        Some(match self.base.as_str() {
-            "bytea" => return None,
-            "bool" => format!("{column}::int"),
-            "int2" | "int4" | "int8" | "float4" | "float8" => column,
-            "timestamptz" => timestamp(&column, &format!("{column} AT TIME ZONE 'UTC'"), "Z"),
-            "timestamp" => timestamp(&column, &column, ""),
-            _ if self.category == "A" => format!("array_to_json({column})::text"),
-            _ => format!("{column}::text"),
-        })
+    /// How SQL names it.
+    pub fn sql(&self, alias: &str) -> String {
+        format!("{alias}.{}", quote(&self.name))
     }
 
     /// Whether the value's text depends on the session's settings.
@@ -101,11 +96,26 @@ impl Column {
     }
 }
 
-fn timestamp(column: &str, utc: &str, zone: &str) -> String {
-    format!(
-        "CASE {column} WHEN 'infinity' THEN '9999-12-31T23:59:59{zone}' WHEN '-infinity' THEN '0000-01-01T00:00:00{zone}' \
-         ELSE to_char({utc}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"{zone}\"') END"
-    )
+/// Types inside of types inside of types: no one has more of them than this.
+const MAX_DEPTH: usize = 10;
+
+fn type_of(oid: i64, types: &HashMap<i64, TypeRow>, depth: usize) -> Type {
+    if let Some(known) = Type::built_in(oid) {
+        return known;
+    }
+    let Some(row) = types.get(&oid).filter(|_| depth < MAX_DEPTH) else { return Type::Text };
+    let inner = |oid: i64| type_of(oid, types, depth + 1);
+    match (row.kind.as_str(), row.inner) {
+        ("d", Some(base)) => inner(base),
+        ("a", Some(element)) => Type::Array(Box::new(inner(element))),
+        ("r", Some(bound)) => Type::Range(Box::new(inner(bound))),
+        ("m", Some(bound)) => Type::Multirange(Box::new(inner(bound))),
+        ("c", _) => {
+            let fields = row.field_names.iter().cloned().zip(row.field_types.iter().map(|oid| inner(*oid)));
+            Type::Composite(fields.collect())
+        }
+        _ => Type::Text,
+    }
 }
 
 /// A name as an SQL identifier.
@@ -130,7 +140,7 @@ struct ColumnRow {
     table: String,
     name: String,
     type_name: String,
-    base: String,
+    type_oid: i64,
     category: String,
     key_position: Option<i32>,
     shape: Option<i64>,
@@ -141,9 +151,48 @@ pub(crate) const SHAPE: &str =
     "(SELECT hashtextextended(string_agg(concat_ws(' ', attnum, attname, atttypid), ',' ORDER BY attnum), 0)
         FROM pg_attribute WHERE attrelid = rel AND attnum > 0 AND NOT attisdropped)";
 
+#[derive(FromRow)]
+struct TypeRow {
+    oid: i64,
+    /// `pg_type.typtype`; `a` for an array.
+    kind: String,
+    inner: Option<i64>,
+    field_names: Vec<String>,
+    field_types: Vec<i64>,
+}
+
+/// The types of the tables' columns, and the types that those are made of.
+const TYPES: &str = r#"
+WITH RECURSIVE known AS (
+    SELECT DISTINCT a.atttypid AS oid
+    FROM pg_publication_tables p
+    JOIN pg_namespace n ON n.nspname = p.schemaname
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE p.pubname = 'powersync'
+    UNION
+    SELECT i.oid
+    FROM known k
+    JOIN pg_type t ON t.oid = k.oid
+    LEFT JOIN pg_range r ON t.oid IN (r.rngtypid, r.rngmultitypid)
+    LEFT JOIN pg_attribute f ON t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped
+    CROSS JOIN LATERAL unnest(ARRAY[t.typbasetype, t.typelem, r.rngsubtype, f.atttypid]) i (oid)
+    WHERE i.oid <> 0
+)
+SELECT t.oid::bigint AS oid, CASE WHEN e.oid IS NULL THEN t.typtype::text ELSE 'a' END AS kind,
+       coalesce(e.oid, nullif(t.typbasetype, 0), r.rngsubtype)::bigint AS inner,
+       ARRAY(SELECT f.attname::text FROM pg_attribute f WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0
+             AND NOT f.attisdropped ORDER BY f.attnum) AS field_names,
+       ARRAY(SELECT f.atttypid::bigint FROM pg_attribute f WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0
+             AND NOT f.attisdropped ORDER BY f.attnum) AS field_types
+FROM known k
+JOIN pg_type t ON t.oid = k.oid
+LEFT JOIN pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
+LEFT JOIN pg_range r ON t.oid IN (r.rngtypid, r.rngmultitypid)"#;
+
 const COLUMNS: &str = r#"
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS "table", a.attname::text AS name,
-       format_type(a.atttypid, NULL) AS type_name, b.typname::text AS base, b.typcategory::text AS category,
+       format_type(a.atttypid, NULL) AS type_name, a.atttypid::bigint AS type_oid, b.typcategory::text AS category,
        array_position(i.indkey::int2[], a.attnum)::int AS key_position, shape
 FROM pg_publication_tables p
 JOIN pg_namespace n ON n.nspname = p.schemaname

@@ -2,6 +2,7 @@
 
 pub(crate) mod catalog;
 mod lineage;
+pub(crate) mod mapping;
 pub(crate) mod triggers;
 pub(crate) mod versions;
 pub(crate) mod write_checkpoints;
@@ -20,6 +21,7 @@ pub(crate) async fn set_up(connection: &mut PgConnection) -> sqlx::Result<()> {
     let mut transaction = connection.begin().await?;
     let config = lineage::break_with_another(&mut transaction).await?;
     transaction.execute(include_str!("schema.sql")).await?;
+    transaction.execute(include_str!("functions.sql")).await?;
     lineage::remember(&mut transaction).await?;
     if let Some(content) = config {
         versions::deploy(&mut transaction, &content).await?;

@@ -1,21 +1,53 @@
 //! What a sync config says: which rows go into which bucket, and which buckets a user is sent.
 //!
-//! [`compile`] turns the text into [`Streams`]. Every query becomes one [`Variant`] per alternative of its `WHERE` clause.
-//! A variant has two halves. Its [`Source`] looks at rows only: it says which table, which columns, and which columns of the
-//! row are the key of the row's bucket. Its `keys` look at the request only: they say which values that key may have for this
-//! user. A [`Lookup`] is the half of an `IN (SELECT …)` that looks at rows; its results are kept beside the oplog, so that
-//! a user's buckets are found without reading the app's tables.
+//! [`compile`] turns the text into [`Streams`]. Every query becomes one [`Variant`] per alternative of its condition. A variant
+//! has two halves. Its [`Source`] looks at rows only: it says which table, which columns, and which expressions over the row are
+//! the key of the row's bucket. The rest looks at the request only: it says which values that key may have for this user. Tables
+//! that the query reads besides are [`Lookup`]s, whether the query joins them or names them in `IN (SELECT …)`; what they give is
+//! kept beside the oplog, so that a user's buckets are found without reading the app's tables.
+//!
+//! The compiler goes from text to syntax ([`sql`]), from there to names ([`scope`]) and expressions ([`translate`]), takes the
+//! condition apart into alternatives ([`formula`]) and each of these into its halves ([`graph`]).
 
 mod document;
+mod expression;
+mod formula;
+mod graph;
 mod position;
 mod query;
+mod scope;
+mod sql;
+mod translate;
+mod value;
+mod warnings;
 
 use std::fmt;
 
+pub(crate) use self::expression::Request;
+pub use self::expression::{
+    Condition, Expr, Parameters, RequestCondition, RequestExpr, RowCondition, RowExpr,
+};
+pub(crate) use self::value::NotJson;
+pub use self::value::{CastType, Value};
+
 /// Reads a sync config. Refuses what is outside the supported subset, with every reason found.
+///
+/// Syntax is walked through recursively, so this happens on a stack that is large enough for the deepest text that is taken.
 pub fn compile(text: &str) -> Result<Streams, Vec<Refusal>> {
-    document::read(text)
+    std::thread::scope(|scope| {
+        let thread =
+            std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || document::read(text));
+        let failed = || Refusal {
+            stream: None,
+            line: 1,
+            column: 1,
+            reason: "the sync config could not be compiled; please report this".to_owned(),
+        };
+        thread.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(|| Err(vec![failed()]))
+    })
 }
+
+const STACK: usize = 32 * 1024 * 1024;
 
 /// A compiled sync config.
 #[derive(Debug, Default)]
@@ -26,6 +58,8 @@ pub struct Streams {
     pub sources: Vec<Source>,
     /// The distinct lookups of all streams.
     pub lookups: Vec<Lookup>,
+    /// What is taken but looks wrong.
+    pub warnings: Vec<Refusal>,
 }
 
 /// One stream of the config.
@@ -46,42 +80,47 @@ pub struct Stream {
 pub struct Variant {
     /// Index into [`Streams::sources`].
     pub source: usize,
-    /// For each key column of the source, what its value must be equal to: all of these.
-    pub keys: Keys,
+    /// What the request has to fulfil.
+    pub conditions: Vec<RequestCondition>,
+    /// What is looked up, in this order. Every combination of results whose values agree gives a key.
+    pub steps: Vec<Step>,
+    /// For each key of the source, where its value comes from: from all of these, and they have to agree.
+    pub keys: Vec<Vec<Operand>>,
 }
 
-/// For each key column, the sets of values that all have to hold the column's value.
-pub type Keys = Vec<Vec<Values>>;
-
-/// A set of values that is known when the request is known.
+/// Something that gives values when the request is known.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Values {
-    /// One value that the request carries.
-    Request(RequestValue),
-    /// What lookups give; several when the subquery has alternatives.
-    Lookup(Vec<LookupUse>),
+pub enum Step {
+    /// The rows of a lookup.
+    Lookup {
+        /// Index into [`Streams::lookups`].
+        lookup: usize,
+        /// As in [`Variant::keys`], for the keys of the lookup.
+        inputs: Vec<Vec<Operand>>,
+    },
+    /// The elements of a JSON array or object.
+    Elements {
+        /// A text that holds it.
+        array: RequestExpr,
+        /// Which elements; the inputs are `key` and `value`.
+        filter: Vec<RowCondition>,
+        /// What is wanted of them.
+        outputs: Vec<RowExpr>,
+    },
 }
 
-/// A lookup with the values for its keys.
+/// A value that is known when the request is known.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LookupUse {
-    /// Index into [`Streams::lookups`].
-    pub lookup: usize,
-    /// As in [`Variant::keys`].
-    pub keys: Keys,
-}
-
-/// A value that the token, the subscription or the connection carries.
-#[derive(Clone, Debug, PartialEq)]
-pub enum RequestValue {
-    /// `auth.user_id()`: the token's `sub`.
-    UserId,
-    /// `auth.parameter('x')`: a claim of the token.
-    Auth(String),
-    /// `subscription.parameter('x')`.
-    Subscription(String),
-    /// `connection.parameter('x')`.
-    Connection(String),
+pub enum Operand {
+    /// The request carries it.
+    Request(RequestExpr),
+    /// A step has given it.
+    Output {
+        /// Index into [`Variant::steps`].
+        step: usize,
+        /// Index into the outputs of the step.
+        output: usize,
+    },
 }
 
 /// Rows of one table that go into buckets.
@@ -99,24 +138,24 @@ pub struct Source {
     pub rows: Rows,
 }
 
-/// Rows of one table of which one column is looked up.
+/// Rows of one table of which some values are looked up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lookup {
     /// The table.
     pub table: TableName,
-    /// The column that is looked up.
-    pub column: String,
+    /// What is looked up.
+    pub outputs: Vec<RowExpr>,
     /// Which rows, and the values by which they are found.
     pub rows: Rows,
 }
 
-/// The part of a `WHERE` clause that looks at the row.
+/// The part of a condition that looks at the row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rows {
-    /// Columns with the text that they have to equal.
-    pub filter: Vec<(String, String)>,
-    /// The columns that are compared with the request.
-    pub keys: Vec<String>,
+    /// All of them hold.
+    pub filter: Vec<RowCondition>,
+    /// What is compared with the request or with other tables.
+    pub keys: Vec<RowExpr>,
 }
 
 /// One item of a select list.
@@ -124,10 +163,10 @@ pub struct Rows {
 pub enum Output {
     /// `*`
     All,
-    /// `column AS name`
+    /// `value AS name`
     Column {
-        /// The table's column.
-        column: String,
+        /// What is selected.
+        value: RowExpr,
         /// What the client calls it.
         name: String,
     },
@@ -148,14 +187,14 @@ impl fmt::Display for TableName {
     }
 }
 
-/// A place in a sync config that is not taken, and why.
+/// A place in a sync config that is not taken, or that is warned of, and why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
     /// The stream, where the place is inside one.
     pub stream: Option<String>,
-    /// Line in the text, from 1; 0 when unknown.
+    /// Line in the text, from 1.
     pub line: usize,
-    /// Column in the line, in characters from 1; 0 when unknown.
+    /// Column in the line, in characters from 1.
     pub column: usize,
     /// What is not taken, and what to write instead where that is known.
     pub reason: String,
@@ -170,5 +209,7 @@ impl fmt::Display for Refusal {
     }
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;
