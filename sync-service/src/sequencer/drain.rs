@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sqlx::{Connection as _, FromRow, PgConnection};
+use sqlx::{Connection as _, Executor as _, FromRow, PgConnection};
 
 use super::commit::{BucketTotal, Commit, Op};
 use super::plan::{Plan, Statement};
@@ -65,6 +65,9 @@ pub(crate) async fn drain(connection: &mut PgConnection, job: &Job<'_>) -> sqlx:
         tables: queue.into_iter().map(|n| (n.rel, if n.whole { None } else { n.keys })).collect(),
     };
     let (first_op_id, before): (i64, i64) = sqlx::query_as(NEXT_OP_ID).fetch_one(&mut *transaction).await?;
+    if changes.are_many() {
+        transaction.execute(PLAN_FOR_MANY).await?;
+    }
     let mut commit = Commit { write_checkpoints, ..Commit::default() };
     let next_op_id = append(&mut transaction, job, &changes, first_op_id, &mut commit).await?;
     commit.last_op_id = if next_op_id > first_op_id { next_op_id - 1 } else { before };
@@ -92,6 +95,13 @@ struct Noted {
     shape: Option<i64>,
 }
 
+/// Beyond so many noted rows of a table the statements are planned for many.
+const MANY: usize = 5000;
+
+/// Postgres plans for a handful of rows: it knows neither how long the list of keys is nor, before the first ANALYZE, what is in
+/// the service's tables. Its nested loops then take minutes for what a hash join does in a second.
+const PLAN_FOR_MANY: &str = "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_nestloop = off";
+
 /// The changed rows by table; None stands for all of them.
 struct Changes {
     everything: bool,
@@ -99,6 +109,10 @@ struct Changes {
 }
 
 impl Changes {
+    fn are_many(&self) -> bool {
+        self.everything || self.tables.values().any(|keys| keys.as_ref().is_none_or(|keys| keys.len() > MANY))
+    }
+
     /// The statement to run, and the row keys for it; None when the table has not changed.
     fn of<'a>(&'a self, statement: &'a Statement) -> Option<(&'a str, Option<&'a [String]>)> {
         if self.everything {
