@@ -1,4 +1,5 @@
 //! The oplog stays about as long as there are rows, and no client notices.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What Prometheus and the diagnostics say.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod support;
 

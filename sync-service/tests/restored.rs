@@ -1,4 +1,5 @@
 //! A database that is not what it was, or not where it was: clients begin anew instead of missing rows without a word.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod support;
 
