@@ -19,7 +19,7 @@ pub(super) fn compile(
     streams: &mut Streams,
 ) -> Result<Vec<Refused>, Refused> {
     // Postgres takes no text with it, and a statement would end there.
-    if sql.contains('\0') || stream.name.contains('\0') {
+    if stream.name.contains('\0') {
         return Err(Refused { line: 1, column: 1, reason: "a NUL character is not supported".to_owned() });
     }
     let query = sql::parse(sql)?;
