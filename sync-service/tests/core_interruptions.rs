@@ -1,5 +1,7 @@
 //! Clients go on where they were, whatever happens to the service, to their tokens or to the database.
 
+#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
+
 mod core_client;
 mod support;
 

@@ -2,7 +2,7 @@
 //!
 //! `HOSTILE_SEED` repeats a run, `HOSTILE_REQUESTS` makes it longer or shorter.
 
-#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test code outside of test functions")]
 
 #[path = "random/rng.rs"]
 mod rng;

@@ -18,9 +18,9 @@ pub(super) fn compile(
     stream: &mut Stream,
     streams: &mut Streams,
 ) -> Result<Vec<Refused>, Refused> {
-    // It is part of the buckets' names, and Postgres takes no text with it.
+    // Postgres takes no text with it, and a statement would end there.
     if stream.name.contains('\0') {
-        return refuse(Span::empty(), "a stream's name cannot have the character 0");
+        return Err(Refused { line: 1, column: 1, reason: "a NUL character is not supported".to_owned() });
     }
     let query = sql::parse(sql)?;
     let mut compiler = Compiler::new(ctes.to_vec());
