@@ -41,7 +41,7 @@ pub(crate) const CHANNEL: &str = "sync_service";
 const REMEMBER: &str = "INSERT INTO sync_service.noted_table (rel, made_from) VALUES ($1::bigint::oid, $2)
     ON CONFLICT (rel) DO UPDATE SET made_from = excluded.made_from";
 
-const STANDING: &str = "SELECT n.rel::bigint, n.made_from, (SELECT count(*) = 4 FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+const STANDING: &str = "SELECT n.rel::bigint, n.made_from, (SELECT count(*) = 5 FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
         WHERE t.tgrelid = n.rel AND t.tgenabled IN ('O', 'A') AND p.pronamespace = 'sync_service'::regnamespace) AS complete
     FROM sync_service.noted_table n";
 
@@ -49,7 +49,7 @@ const STANDING: &str = "SELECT n.rel::bigint, n.made_from, (SELECT count(*) = 4 
 /// because whoever writes the table has no rights here, and with a fixed search path, because it does.
 fn statements(table: &Table) -> String {
     let (oid, sql) = (table.oid, table.sql());
-    let (before, after) = (table.row_key("b"), table.row_key("a"));
+    let (before, after, old) = (table.row_key("b"), table.row_key("a"), table.row_key("old"));
     let settings = if table.key().any(super::catalog::Column::is_time) {
         "SET DateStyle = 'ISO' SET TimeZone = 'UTC' SET IntervalStyle = 'postgres'"
     } else {
@@ -61,8 +61,12 @@ fn statements(table: &Table) -> String {
 BEGIN
     CASE TG_OP
         WHEN 'INSERT' THEN INSERT INTO sync_service.queue (rel, key) SELECT {oid}, {after} FROM after a;
-        WHEN 'UPDATE' THEN INSERT INTO sync_service.queue (rel, key)
-            SELECT {oid}, {after} FROM after a UNION SELECT {oid}, {before} FROM before b;
+        WHEN 'UPDATE' THEN
+            IF TG_LEVEL = 'ROW' THEN
+                INSERT INTO sync_service.queue (rel, key) VALUES ({oid}, {old});
+            ELSE
+                INSERT INTO sync_service.queue (rel, key) SELECT {oid}, {after} FROM after a;
+            END IF;
         WHEN 'DELETE' THEN INSERT INTO sync_service.queue (rel, key) SELECT {oid}, {before} FROM before b;
         ELSE INSERT INTO sync_service.queue (rel, key) VALUES ({oid}, NULL);
     END CASE;
@@ -76,7 +80,7 @@ REVOKE ALL ON FUNCTION sync_service.note_{oid}() FROM PUBLIC;
     );
     for (event, tables) in [
         ("INSERT", "REFERENCING NEW TABLE AS after"),
-        ("UPDATE", "REFERENCING OLD TABLE AS before NEW TABLE AS after"),
+        ("UPDATE", "REFERENCING NEW TABLE AS after"),
         ("DELETE", "REFERENCING OLD TABLE AS before"),
         ("TRUNCATE", ""),
     ] {
@@ -85,5 +89,13 @@ REVOKE ALL ON FUNCTION sync_service.note_{oid}() FROM PUBLIC;
             "CREATE OR REPLACE TRIGGER {name} AFTER {event} ON {sql} {tables} FOR EACH STATEMENT EXECUTE FUNCTION sync_service.note_{oid}();\n"
         ));
     }
+    // Postgres asks the condition without a call of the function, so an update that keeps its key pays next to nothing, and
+    // the statement's trigger needs no table of the old rows.
+    let changed = table.key().map(|column| format!("OLD.{0} IS DISTINCT FROM NEW.{0}", quote(&column.name)));
+    let changed: Vec<_> = changed.collect();
+    text.push_str(&format!(
+        "CREATE OR REPLACE TRIGGER sync_service_update_key AFTER UPDATE ON {sql} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION sync_service.note_{oid}();\n",
+        changed.join(" OR ")
+    ));
     text
 }
