@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -77,6 +77,9 @@ const LOCK: i64 = 0x73_79_6e_63_5f_73_65_71;
 
 async fn lead(shared: &Shared, options: &PgConnectOptions) -> sqlx::Result<Infallible> {
     let mut connection = PgConnection::connect_with(options).await?;
+    // If this process is killed during a long statement, Postgres then notices, and lets go of the lock for the next one. Not every
+    // system can tell it; there the statement runs to its end.
+    let _ = connection.execute("SET client_connection_check_interval = '1s'").await;
     stand_by(shared, &mut connection).await?;
     set_up(&mut connection).await?;
     let mut leader =

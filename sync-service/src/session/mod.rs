@@ -161,6 +161,7 @@ impl Session {
             streams: streams.collect(),
         });
         self.output.push(&line).await?;
+        self.output.flush().await?;
         let buckets = by_priority(&self.current.buckets);
         self.send_data(buckets, None).await
     }
@@ -295,8 +296,9 @@ impl Session {
     async fn send_from_oplog(&mut self, names: &[String]) -> Result<Sent, End> {
         let place = |name: &String| Place::new(name.clone(), self.sent.get(name).copied().unwrap_or(0));
         let mut left: Vec<Place> = names.iter().map(place).collect();
+        let mut limit = oplog::FIRST_BATCH;
         while !left.is_empty() {
-            let batch = match oplog::next(&self.shared.pool, &left, self.current.last_op_id).await {
+            let batch = match oplog::next(&self.shared.pool, &left, self.current.last_op_id, limit).await {
                 Ok(batch) => batch,
                 Err(error) => {
                     debug!(%error, "the oplog cannot be read; it will be tried again");
@@ -316,6 +318,8 @@ impl Session {
                 self.send_bucket(&ops, left[0].after, last.more_in_bucket).await?;
                 left[0].advance(last);
             }
+            self.output.flush().await?;
+            limit = (limit * 2).min(oplog::LARGEST_BATCH);
             if batch.last().is_none_or(|entry| !entry.more) {
                 left.drain(..).for_each(|place| self.is_sent(&place.bucket));
             }

@@ -4,10 +4,15 @@ use sqlx::{FromRow, PgPool};
 
 use crate::sequencer::commit::Op;
 
-/// The next operations of some buckets, in the order of the list: at most [`MAX_OPS`], and at most one beyond [`MAX_BYTES`].
+/// The next operations of some buckets, in the order of the list: at most `limit`, and at most one beyond [`MAX_BYTES`].
 /// Nothing above `last_op_id` is read, but for a CLEAR: then the bucket was compacted beyond the checkpoint, which cannot be
 /// completed any more.
-pub(crate) async fn next(pool: &PgPool, places: &[Place], last_op_id: i64) -> sqlx::Result<Vec<Entry>> {
+pub(crate) async fn next(
+    pool: &PgPool,
+    places: &[Place],
+    last_op_id: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<Entry>> {
     let names: Vec<&str> = places.iter().map(|place| place.bucket.as_str()).collect();
     let after: Vec<i64> = places.iter().map(|place| place.after).collect();
     let compacted_to: Vec<Option<i64>> = places.iter().map(|place| place.compacted_to).collect();
@@ -16,7 +21,7 @@ pub(crate) async fn next(pool: &PgPool, places: &[Place], last_op_id: i64) -> sq
         .bind(after)
         .bind(compacted_to)
         .bind(last_op_id)
-        .bind(MAX_OPS)
+        .bind(limit)
         .bind(MAX_BYTES)
         .fetch_all(pool)
         .await
@@ -62,7 +67,12 @@ pub(crate) struct Entry {
     pub more: bool,
 }
 
-const MAX_OPS: i64 = 1000;
+/// How many operations the first batch has, so that the client has something to do while the next one is read.
+pub(crate) const FIRST_BATCH: i64 = 100;
+
+/// How many operations a batch has at the most.
+pub(crate) const LARGEST_BATCH: i64 = 1000;
+
 const MAX_BYTES: i64 = 1_000_000;
 
 /// A client that lacks something of what was compacted is sent a CLEAR and everything from the beginning. So is one that is
