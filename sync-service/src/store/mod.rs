@@ -43,6 +43,8 @@ pub(crate) fn connect_options(url: &str) -> sqlx::Result<PgConnectOptions> {
             ("IntervalStyle", "postgres"),
             ("bytea_output", "hex"),
         ])
-        .options([("extra_float_digits", "1"), ("client_min_messages", "warning")]);
+        .options([("extra_float_digits", "1"), ("client_min_messages", "warning")])
+        // Its statements are short, and Postgres guesses their costs too high; compiling them would take most of their time.
+        .options([("jit", "off")]);
     Ok(options.disable_statement_logging())
 }
