@@ -143,36 +143,39 @@ async fn one(
     // The last write wins without a look at the row.
     if !matches!(conflict, Conflict::LastWriteWins) {
         let row = statement::lock(connection, &change).await.map_err(Obstacle::Postgres)?;
-        if row.is_none() && exists(connection, user_id, &change).await? {
-            return Err(Obstacle::Rejected(Rejected::forbidden(connection, change.table.name).await?));
+        if row.is_none() {
+            nobody_has(connection, user_id, &change).await?;
         }
         let current = row.as_ref().map(|row| Cells::readable(change.table, row));
         conflict.resolve(current.as_ref(), &mut change).map_err(Obstacle::Rejected)?;
     }
     let written = statement::write(connection, &change).await.map_err(Obstacle::Postgres)?;
-    if written == 0 && exists(connection, user_id, &change).await? {
-        return Err(Obstacle::Rejected(Rejected::forbidden(connection, change.table.name).await?));
+    if written == 0 {
+        nobody_has(connection, user_id, &change).await?;
     }
     Ok(())
 }
 
-/// Whether the row that was not written is there all the same, but not for this user.
+/// Makes sure that a row which is not there for this user is not there at all. Else the change is forbidden.
 ///
 /// So a user who knows a row's id can find out that it exists, and nothing else; to insert a row with that id would tell
 /// as much. In exchange, whoever has lost access to a row learns that later edits of it were not taken.
-async fn exists(
+async fn nobody_has(
     connection: &mut PgConnection,
     user_id: &str,
     change: &CheckedChange<'_>,
-) -> sqlx::Result<bool> {
+) -> std::result::Result<(), Obstacle> {
     act_as(connection, "none", user_id).await?;
-    let exists =
+    let exists: bool =
         sqlx::query_scalar(&format!("SELECT EXISTS (SELECT FROM {} WHERE id = $1)", change.table.name))
             .bind(change.id)
             .fetch_one(&mut *connection)
             .await?;
     act_as(connection, "app_user", user_id).await?;
-    Ok(exists)
+    if exists {
+        return Err(Obstacle::Rejected(Rejected::forbidden(connection, change.table.name).await?));
+    }
+    Ok(())
 }
 
 /// Takes on a role until the transaction ends; `none` is the server's own.

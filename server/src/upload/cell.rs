@@ -69,3 +69,57 @@ fn timestamp(text: &str) -> Option<DateTime<Utc>> {
     let time = DateTime::parse_from_rfc3339(text).ok()?.to_utc().round_subsecs(6);
     (1..=9999).contains(&time.year()).then_some(time)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn times_have_years_of_four_digits_and_at_most_six_decimals() {
+        for taken in [
+            "2026-11-22T16:22:09.954983Z",
+            "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.999999Z",
+            "2026-11-22T16:22:09+14:00",
+            "2016-12-31T23:59:60Z",
+        ] {
+            assert!(timestamp(taken).is_some(), "{taken}");
+        }
+        for refused in [
+            "",
+            "infinity",
+            "2026-11-22",
+            "2026-02-30T00:00:00Z",
+            "0000-12-31T23:59:59Z",
+            "0001-01-01T00:00:00+14:00",
+            "9999-12-31T23:59:59.9999999Z",
+            "9999-12-31T23:59:59-00:01",
+            "10000-01-01T00:00:00Z",
+            "+262142-12-31T23:59:59Z",
+            "292277026596-12-04T15:30:08Z",
+        ] {
+            assert!(timestamp(refused).is_none(), "{refused}");
+        }
+        assert_eq!(timestamp("2026-11-22T16:22:09.1234567Z"), timestamp("2026-11-22T16:22:09.123457Z"));
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_none() {
+        for (kind, value) in [
+            (ColumnKind::Text, json!(1)),
+            (ColumnKind::Text, json!("\0")),
+            (ColumnKind::Integer, json!("1")),
+            (ColumnKind::Integer, json!(1.5)),
+            (ColumnKind::Integer, json!(true)),
+            (ColumnKind::Real, json!("NaN")),
+            (ColumnKind::Boolean, json!(2)),
+            (ColumnKind::Timestamp, json!(0)),
+        ] {
+            assert_eq!(Cell::parse(kind, &value), None, "{kind:?} {value}");
+        }
+        assert_eq!(Cell::parse(ColumnKind::Real, &json!(1)), Some(Cell::Real(Some(1.0))));
+        assert_eq!(Cell::parse(ColumnKind::Real, &json!(null)), Some(Cell::Real(None)));
+    }
+}

@@ -33,3 +33,24 @@ pub(super) fn exceeded(kind: ColumnKind, value: &Value) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_largest_values_are_taken_and_larger_ones_are_not() {
+        let text = |length| json!("x".repeat(length));
+        assert_eq!(exceeded(ColumnKind::Text, &text(TEXT)), None);
+        assert!(exceeded(ColumnKind::Text, &text(TEXT + 1)).is_some());
+        for right in [json!(i64::MAX), json!(i64::MIN), json!(1.5), json!(null), json!("no number")] {
+            assert_eq!(exceeded(ColumnKind::Integer, &right), None, "{right}");
+        }
+        for wrong in [json!(u64::MAX), json!(1e300), json!(-9_223_372_036_854_777_856.0)] {
+            assert!(exceeded(ColumnKind::Integer, &wrong).is_some(), "{wrong}");
+        }
+        assert_eq!(exceeded(ColumnKind::Real, &json!(f64::MAX)), None);
+    }
+}

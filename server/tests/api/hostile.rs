@@ -197,7 +197,7 @@ impl Attack {
             let again = (!self.sent.is_empty() && self.random.one_in(10))
                 .then(|| self.random.pick(&self.sent).clone());
             let transaction = again.filter(|again| again.changes.len() <= left).unwrap_or_else(|| {
-                let length = if self.random.one_in(3) { 1 + self.random.below(6) } else { 1 };
+                let length = if self.random.one_in(3) { 1 + self.random.below(5) } else { 1 };
                 Transaction { changes: (0..length.min(left)).map(|_| self.change(prefix)).collect() }
             });
             left -= transaction.changes.len();
@@ -255,13 +255,17 @@ impl Attack {
         }
     }
 
-    /// A list or todo of anybody's, one that is new, or none at all.
+    /// A list or todo of the attacker's or of the victim's, one that is new, or what is no row's id.
+    ///
+    /// The attackers do not share new ids: two transactions that wait for each other's new rows are a deadlock, which
+    /// Postgres takes a second to find.
     fn id(&mut self, prefix: &str) -> String {
-        let whose = *self.random.pick(&[prefix, "v", "v", "new"]);
+        let new = format!("{prefix} new");
+        let whose = *self.random.pick(&[prefix, "v", "v", &new]);
         let (list, todo) = (self.random.below(5), self.random.below(3));
         match self.random.below(20) {
-            0 => self.random.pick(&["", "\0", "' OR '1'='1", "*", "%"]).to_string(),
-            1 => "x".repeat(self.random.below(200)),
+            0 => (*self.random.pick(&["", "\0", "' OR '1'='1", "*"])).to_owned(),
+            1 => prefix.repeat(self.random.below(60)),
             2 => self.victim.clone(),
             3..11 => format!("{whose} list {list}"),
             _ => format!("{whose} todo {list} {todo}"),
@@ -348,7 +352,7 @@ impl Attack {
             json!(self.victim),
         ];
         // Large texts are rare, because they are slow to send.
-        if self.random.one_in(70) {
+        if self.random.one_in(50) {
             json!("x".repeat(1024 * 1024 + 1))
         } else {
             self.random.pick(&values).clone()

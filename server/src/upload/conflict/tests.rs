@@ -4,7 +4,7 @@
 use insta::assert_snapshot;
 use schema::{
     Column,
-    upload::{Change, Outcome, Transaction},
+    upload::{Change, Code, Operation, Outcome, Transaction},
 };
 use serde_json::{Value, json};
 use sqlx::{Executor, PgPool};
@@ -12,7 +12,7 @@ use sqlx::{Executor, PgPool};
 use super::*;
 use crate::{
     migrations,
-    upload::{Client, Rules, apply},
+    upload::{Client, Rules, apply, cell::Cell},
 };
 
 #[path = "../../../tests/api/database.rs"]
@@ -338,11 +338,11 @@ async fn no_strategy_opens_the_rows_of_another_user() {
 
 #[test]
 fn a_strategy_must_fit_its_table() {
-    assert_eq!(differences_of(RULES.strategies), Vec::<String>::new());
+    assert_eq!(check::differences_in(RULES.strategies), Vec::<String>::new());
     assert_eq!(differences(), Vec::<String>::new());
     let wrong: Strategies =
         &[(&PLAIN, Conflict::RejectStale), (&COUNTED, Conflict::Counters(&["amount", "title", "none"]))];
-    assert_snapshot!(differences_of(wrong).join("\n"), @r#"
+    assert_snapshot!(check::differences_in(wrong).join("\n"), @r#"
     table plain has a strategy in server/src/upload/conflict.rs that compares previous values: write `in "plain", track_previous {` in schema/src/tables.rs
     column counted.title is a counter in server/src/upload/conflict.rs, but no column of numbers in schema/src/tables.rs
     column counted.none is a counter in server/src/upload/conflict.rs, but no column of numbers in schema/src/tables.rs
