@@ -40,7 +40,7 @@ pub(super) enum Conflict {
     /// To these columns, whole or real numbers, the difference is added that their user made: when two users, offline,
     /// take 1 and 2 out of 10, there are 7. The last write wins in all others, and a deleted row stays deleted.
     Counters(&'static [&'static str]),
-    /// A rule of the app. `tests.rs` has one, for an auction.
+    /// A rule of the app. `conflict/tests.rs` has one, for an auction.
     Custom(Resolve),
 }
 

@@ -197,7 +197,7 @@ impl Attack {
             let again = (!self.sent.is_empty() && self.random.one_in(10))
                 .then(|| self.random.pick(&self.sent).clone());
             let transaction = again.filter(|again| again.changes.len() <= left).unwrap_or_else(|| {
-                let length = if self.random.one_in(3) { 1 + self.random.below(5) } else { 1 };
+                let length = if self.random.one_in(2) { 1 + self.random.below(5) } else { 1 };
                 Transaction { changes: (0..length.min(left)).map(|_| self.change(prefix)).collect() }
             });
             left -= transaction.changes.len();
