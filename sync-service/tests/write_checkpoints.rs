@@ -143,3 +143,17 @@ async fn a_requested_checkpoint_never_goes_backwards() {
     service.stop().await;
     database.drop().await;
 }
+
+#[tokio::test]
+async fn a_client_that_asks_for_the_last_value_keeps_it() {
+    let database = Database::new(TABLES).await;
+    let service = Service::start_deployed(&database).await;
+    let last = i64::MAX.to_string();
+    let body = json!({ "client_id": "client-1", "checkpoint_request_id": last });
+    let request = service.http.post(format!("{}/sync/checkpoint-request", service.url));
+    let request = request.header("authorization", format!("Token {}", token("ann"))).json(&body);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    assert_eq!(service.write_checkpoint("ann", "client-1").await, i64::MAX);
+    service.stop().await;
+    database.drop().await;
+}

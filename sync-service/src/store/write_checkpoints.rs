@@ -7,13 +7,13 @@
 
 use sqlx::{PgConnection, PgExecutor};
 
-/// Draws the next value for a client of a user.
+/// Draws the next value for a client of a user. One that has raised its own to the last there is stays there.
 pub(crate) async fn draw(executor: impl PgExecutor<'_>, user: &str, client: &str) -> sqlx::Result<i64> {
     sqlx::query_scalar(
         "WITH drawn AS (
              INSERT INTO sync_service.write_checkpoint AS w (user_id, client_id, value)
              VALUES ($1, $2, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
-             ON CONFLICT (user_id, client_id) DO UPDATE SET value = greatest(w.value + 1, excluded.value)
+             ON CONFLICT (user_id, client_id) DO UPDATE SET value = greatest(least(w.value, 9223372036854775806) + 1, excluded.value)
              RETURNING user_id, client_id, value
          )
          INSERT INTO sync_service.requested_write_checkpoint SELECT user_id, client_id, value FROM drawn RETURNING value",
