@@ -42,6 +42,54 @@ async fn the_cookie_is_secure_where_the_site_is_served_over_https() {
 }
 
 #[tokio::test]
+async fn who_came_over_https_is_to_stay_there() {
+    let app = spawn_app().await;
+    let policy = async |protocol: &str| {
+        let request = Client::new().get(format!("{}/", app.url)).header("x-forwarded-proto", protocol);
+        request.send().await.unwrap().headers().get(header::STRICT_TRANSPORT_SECURITY).cloned()
+    };
+    assert_eq!(policy("https").await.unwrap(), "max-age=31536000");
+    assert_eq!(policy("http").await, None);
+}
+
+#[tokio::test]
+async fn a_page_runs_no_script_but_its_own() {
+    let app = spawn_app().await;
+    let mut nonces = Vec::new();
+    for path in ["/", "/lists/1", "/no/such/page"] {
+        let page = get(&app.url, path, None).await;
+        let policy = page.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
+        let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+        assert_snapshot!(
+            policy.replace(&nonce, "NONCE").replace(&app.environment.powersync_browser_url, "SYNC"),
+            @""
+        );
+        let html = page.text().await.unwrap();
+        let scripts: Vec<_> = html.split("<script").skip(1).map(|script| script.split('>').next().unwrap()).collect();
+        assert!(!scripts.is_empty());
+        for script in scripts {
+            assert!(script.contains(&format!("nonce=\"{nonce}\"")), "{path}: {script}");
+        }
+        assert!(!html.contains(" style=\"") && !html.contains("<style"), "{html}");
+        nonces.push(nonce);
+    }
+    nonces.sort();
+    nonces.dedup();
+    assert_eq!(nonces.len(), 3, "a nonce is good for one page");
+}
+
+#[tokio::test]
+async fn nobody_frames_a_page_and_no_answer_is_taken_for_something_else() {
+    let app = spawn_app().await;
+    for path in ["/", "/api/powersync/token", "/health"] {
+        let answer = get(&app.url, path, None).await;
+        assert_eq!(answer.headers()[header::X_FRAME_OPTIONS], "DENY", "{path}");
+        assert_eq!(answer.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
+        assert_eq!(answer.headers()[header::REFERRER_POLICY], "same-origin", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_session_is_renewed_once_it_is_a_day_old() {
     let app = spawn_app().await;
     let browser = app.browser().await;
