@@ -13,6 +13,8 @@ use crate::sdk::CrudTransaction;
 
 /// Changes that go into one request, at the most, unless one transaction alone has more.
 const MAX_CHANGES: usize = 1000;
+/// Characters of JSON after which no other transaction is added to a request. The server takes several times as much.
+const ENOUGH: usize = 1024 * 1024;
 
 /// Sends the oldest transactions of the upload queue, several in one request with their boundaries kept, and takes
 /// them out of the queue when the server has given its verdicts. The SDK calls it again until the queue is empty.
@@ -30,11 +32,14 @@ async fn oldest_transactions(
     database: &Database,
 ) -> Result<(Vec<Transaction>, Option<CrudTransaction>), StoreError> {
     let queue = async_iterator(&database.sdk().get_crud_transactions()).map_err(store_error)?;
-    let (mut transactions, mut last, mut changes) = (Vec::new(), None, 0);
+    let (mut transactions, mut last, mut changes, mut size) = (Vec::new(), None, 0, 0);
     while changes < MAX_CHANGES
+        && size < ENOUGH
         && let Some(transaction) = next(&queue).await.map_err(store_error)?
     {
-        let parsed = parse(&transaction)?;
+        let json = JSON::stringify(&transaction.crud()).map(String::from).map_err(store_error)?;
+        let parsed = parse(&json)?;
+        size += json.len();
         changes += parsed.changes.len();
         transactions.push(parsed);
         last = Some(transaction);
@@ -42,9 +47,8 @@ async fn oldest_transactions(
     Ok((transactions, last))
 }
 
-fn parse(transaction: &CrudTransaction) -> Result<Transaction, StoreError> {
-    let json = JSON::stringify(&transaction.crud()).map(String::from).map_err(store_error)?;
-    let changes = serde_json::from_str(&json)
+fn parse(json: &str) -> Result<Transaction, StoreError> {
+    let changes = serde_json::from_str(json)
         .map_err(|error| StoreError(format!("The upload queue holds what cannot be sent: {error}")))?;
     Ok(Transaction { changes })
 }

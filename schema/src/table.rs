@@ -10,9 +10,22 @@ pub struct Table {
     pub name: &'static str,
     /// Its columns without `id`, in the order of the row type's fields.
     pub columns: &'static [Column],
+    /// Whether browsers send, with each change of a row, the row as they saw it before. Strategies against conflicts
+    /// other than "the last write wins" compare it with the row as it is.
+    pub track_previous: bool,
 }
 
 impl Table {
+    /// A table of that name, with those columns besides `id`.
+    pub const fn new(name: &'static str, columns: &'static [Column]) -> Table {
+        Table { name, columns, track_previous: false }
+    }
+
+    /// The same table with [`Table::track_previous`] set.
+    pub const fn track_previous(self) -> Table {
+        Table { track_previous: true, ..self }
+    }
+
     /// The synced table of that name, or `None` where a client named something that is not ours to write.
     pub fn named(name: &str) -> Option<&'static Table> {
         TABLES.iter().copied().find(|table| table.name == name)
@@ -28,10 +41,12 @@ impl Table {
 ///
 /// The fields are the columns. The row type gets an `id: String` before them, and reads from a map of columns
 /// or from a plain array in the same order, which is how rows arrive from SQLite.
+///
+/// `pub struct Item in "items", track_previous { … }` makes browsers send previous values ([`Table::track_previous`]).
 macro_rules! table {
     (
         $(#[$row_doc:meta])*
-        pub struct $Row:ident in $name:literal {
+        pub struct $Row:ident in $name:literal $(, $option:ident)? {
             $( $(#[$column_doc:meta])* pub $column:ident: $Type:ty, )+
         }
     ) => {
@@ -50,12 +65,32 @@ macro_rules! table {
         }
 
         impl $crate::TableRow for $Row {
-            const TABLE: &'static $crate::Table = &$crate::Table {
-                name: $name,
-                columns: &[ $( $crate::Column::of::<$Type>(stringify!($column)), )+ ],
-            };
+            const TABLE: &'static $crate::Table = &$crate::Table::new(
+                $name,
+                &[ $( $crate::Column::of::<$Type>(stringify!($column)), )+ ],
+            )$( .$option() )?;
         }
     };
 }
 
 pub(crate) use table;
+
+#[cfg(test)]
+mod tests {
+    use crate::TableRow;
+
+    table! {
+        /// Goods in a store.
+        pub struct Good in "goods", track_previous {
+            /// How many there are.
+            pub amount: i64,
+        }
+    }
+
+    #[test]
+    fn a_table_may_track_previous_values() {
+        assert!(Good::TABLE.track_previous);
+        assert_eq!(Good::TABLE.name, "goods");
+        assert!(!crate::List::TABLE.track_previous, "only where it is asked for");
+    }
+}

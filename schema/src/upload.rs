@@ -37,6 +37,10 @@ pub struct Change {
     /// The columns: all that are not `NULL` for a put, the changed ones for a patch, none for a delete.
     #[serde(default)]
     pub data: Option<Map<String, Value>>,
+    /// The row as the browser saw it before a patch or a delete, if the table tracks previous values
+    /// ([`crate::Table::track_previous`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old: Option<Map<String, Value>>,
 }
 
 /// What was done to a row.
@@ -105,10 +109,14 @@ pub enum Code {
     UnknownColumn,
     /// A value is not of its column's type.
     WrongType,
+    /// A value is larger than its column, or the database, takes.
+    TooLarge,
     /// The user has no right to make this change to this row.
     Forbidden,
     /// A constraint of the database does not hold with this change.
     Constraint,
+    /// The row is not any more what it was when the user changed it, and its table does not merge such changes.
+    Stale,
     /// Another change in the same client transaction was rejected, and they go together.
     Transaction,
 }
@@ -120,8 +128,10 @@ impl Code {
             Code::UnknownTable => "unknown_table",
             Code::UnknownColumn => "unknown_column",
             Code::WrongType => "wrong_type",
+            Code::TooLarge => "too_large",
             Code::Forbidden => "forbidden",
             Code::Constraint => "constraint",
+            Code::Stale => "stale",
             Code::Transaction => "transaction",
         }
     }

@@ -4,6 +4,8 @@ use anyhow::bail;
 use schema::{PostgresColumn, TABLES, Table};
 use sqlx::{PgPool, Row};
 
+use crate::upload::conflict;
+
 /// Stops the start where Postgres and the schema crate differ, with all differences.
 pub(crate) async fn run(pool: &PgPool) -> anyhow::Result<()> {
     let differences = differences(pool).await?;
@@ -27,6 +29,7 @@ async fn differences(pool: &PgPool) -> sqlx::Result<Vec<String>> {
         }
     }
     differences.extend(publication_differences(&published(pool).await?));
+    differences.extend(conflict::differences());
     Ok(differences)
 }
 

@@ -75,7 +75,8 @@ async fn compact_bucket(connection: &mut PgConnection, bucket: &str, kept: i64) 
     Ok(deleted)
 }
 
-/// Parameters: `$1` bucket, `$2` how many of its newest operations are left alone.
+/// Parameters: `$1` bucket, `$2` how many of its newest operations are left alone. Somebody else may compact
+/// the same bucket at the same time, and further; what that has deleted stays deleted.
 const COMPACT: &str = "
 WITH newest AS (
     SELECT op_id AS compacted_to FROM sync_service.oplog WHERE bucket = $1 ORDER BY op_id DESC OFFSET $2 LIMIT 1
@@ -91,6 +92,6 @@ deleted AS (
 ),
 gone AS (SELECT count(*) AS ops, coalesce(sum(checksum), 0)::bigint AS checksum FROM deleted)
 UPDATE sync_service.bucket b
-SET op_count = b.op_count - gone.ops, compacted_to = newest.compacted_to,
+SET op_count = b.op_count - gone.ops, compacted_to = greatest(b.compacted_to, newest.compacted_to),
     compacted_checksum = (b.compacted_checksum + gone.checksum) & 4294967295
 FROM newest, gone WHERE b.name = $1 AND gone.ops > 0 RETURNING gone.ops";

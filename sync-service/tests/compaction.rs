@@ -73,6 +73,8 @@ async fn a_new_client_downloads_as_many_operations_as_there_are_rows_and_one() {
     let ops = after[1]["data"]["data"].as_array().unwrap();
     assert_eq!(ops[0]["op"], "CLEAR");
     assert_eq!(ops[0].get("object_id"), None);
+    // A client whose stream ends here says that it has nothing.
+    assert_eq!(ops[0]["op_id"], "0");
     assert_eq!(ops.len(), 4);
     assert_eq!(bucket(&after), (bucket(&before).0, 4));
     assert_eq!(apply(&after), apply(&before));

@@ -6,11 +6,12 @@ use schema::upload::{Change, Outcome, Transaction, Verdict};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use super::{
-    Client,
-    change::CheckedChange,
-    conflict,
+    Client, Rules,
+    change::{Cells, CheckedChange},
+    conflict::{self, Conflict},
     rejection::{self, Culprit, Rejected},
     replay::{self, Delivery},
+    statement,
 };
 use crate::error::{Error, Result};
 
@@ -20,6 +21,7 @@ const ATTEMPTS: u32 = 5;
 /// Applies a client transaction and returns a verdict for each of its changes.
 pub(super) async fn transaction(
     pool: &PgPool,
+    rules: Rules,
     client: &Client,
     transaction: &Transaction,
 ) -> Result<Vec<Verdict>> {
@@ -27,7 +29,7 @@ pub(super) async fn transaction(
     let digest = replay::digest(transaction).map_err(|_| Error::Internal)?;
     let mut attempt = 1;
     let culprit = loop {
-        match once(pool, client, transaction, last.op_id, &digest).await {
+        match once(pool, rules, client, transaction, last.op_id, &digest).await {
             Err(error) if attempt < ATTEMPTS && collided(&error) => {
                 tokio::time::sleep(Duration::from_millis(10) * attempt).await;
                 attempt += 1;
@@ -54,6 +56,7 @@ fn collided(error: &sqlx::Error) -> bool {
 /// are committed together or not at all.
 async fn once(
     pool: &PgPool,
+    rules: Rules,
     client: &Client,
     transaction: &Transaction,
     op_id: i64,
@@ -63,7 +66,7 @@ async fn once(
     if let Delivery::Repeated(culprit) = replay::note(&mut outer, client, op_id, digest).await? {
         return Ok(culprit);
     }
-    let culprit = changes(&mut outer, &client.user_id, &transaction.changes).await?;
+    let culprit = changes(&mut outer, rules, &client.user_id, &transaction.changes).await?;
     if let Some(culprit) = &culprit {
         let change = &transaction.changes[culprit.index];
         rejection::notify(&mut outer, &client.user_id, change, &culprit.rejected).await?;
@@ -76,11 +79,12 @@ async fn once(
 /// Applies all changes under the user's rights, or none, and then names the one that is to blame.
 async fn changes(
     connection: &mut PgConnection,
+    rules: Rules,
     user_id: &str,
     changes: &[Change],
 ) -> sqlx::Result<Option<Culprit>> {
     let mut savepoint = connection.begin().await?;
-    let Err((index, obstacle)) = each(&mut savepoint, user_id, changes).await else {
+    let Err((index, obstacle)) = each(&mut savepoint, rules, user_id, changes).await else {
         savepoint.commit().await?;
         return Ok(None);
     };
@@ -113,12 +117,13 @@ impl From<sqlx::Error> for Obstacle {
 
 async fn each(
     connection: &mut PgConnection,
+    rules: Rules,
     user_id: &str,
     changes: &[Change],
 ) -> std::result::Result<(), (usize, Obstacle)> {
     act_as(connection, "app_user", user_id).await.map_err(|error| (0, Obstacle::Fault(error)))?;
     for (index, change) in changes.iter().enumerate() {
-        one(connection, user_id, change).await.map_err(|obstacle| (index, obstacle))?;
+        one(connection, rules, user_id, change).await.map_err(|obstacle| (index, obstacle))?;
     }
     // A constraint that a migration has made DEFERRABLE would otherwise fail at COMMIT, too late for a verdict. Which
     // change breaks it is not known then; the last one stands for all.
@@ -129,34 +134,48 @@ async fn each(
 
 async fn one(
     connection: &mut PgConnection,
+    rules: Rules,
     user_id: &str,
     change: &Change,
 ) -> std::result::Result<(), Obstacle> {
-    let change = CheckedChange::parse(change).map_err(Obstacle::Rejected)?;
-    let written = conflict::write(connection, &change).await.map_err(Obstacle::Postgres)?;
-    if written == 0 && exists(connection, user_id, &change).await? {
-        return Err(Obstacle::Rejected(Rejected::forbidden(connection, change.table.name).await?));
+    let mut change = CheckedChange::parse(rules.tables, change).map_err(Obstacle::Rejected)?;
+    let conflict = conflict::of(rules.strategies, change.table);
+    // The last write wins without a look at the row.
+    if !matches!(conflict, Conflict::LastWriteWins) {
+        let row = statement::lock(connection, &change).await.map_err(Obstacle::Postgres)?;
+        if row.is_none() {
+            nobody_has(connection, user_id, &change).await?;
+        }
+        let current = row.as_ref().map(|row| Cells::readable(change.table, row));
+        conflict.resolve(current.as_ref(), &mut change).map_err(Obstacle::Rejected)?;
+    }
+    let written = statement::write(connection, &change).await.map_err(Obstacle::Postgres)?;
+    if written == 0 {
+        nobody_has(connection, user_id, &change).await?;
     }
     Ok(())
 }
 
-/// Whether the row that was not written is there all the same, but not for this user.
+/// Makes sure that a row which is not there for this user is not there at all. Else the change is forbidden.
 ///
 /// So a user who knows a row's id can find out that it exists, and nothing else; to insert a row with that id would tell
 /// as much. In exchange, whoever has lost access to a row learns that later edits of it were not taken.
-async fn exists(
+async fn nobody_has(
     connection: &mut PgConnection,
     user_id: &str,
     change: &CheckedChange<'_>,
-) -> sqlx::Result<bool> {
+) -> std::result::Result<(), Obstacle> {
     act_as(connection, "none", user_id).await?;
-    let exists =
+    let exists: bool =
         sqlx::query_scalar(&format!("SELECT EXISTS (SELECT FROM {} WHERE id = $1)", change.table.name))
             .bind(change.id)
             .fetch_one(&mut *connection)
             .await?;
     act_as(connection, "app_user", user_id).await?;
-    Ok(exists)
+    if exists {
+        return Err(Obstacle::Rejected(Rejected::forbidden(connection, change.table.name).await?));
+    }
+    Ok(())
 }
 
 /// Takes on a role until the transaction ends; `none` is the server's own.

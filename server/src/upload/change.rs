@@ -1,122 +1,108 @@
 //! A change whose table, columns and types are known to be ours, read from one that a browser sent.
 
-use chrono::{DateTime, Utc};
 use schema::{
-    Column, ColumnKind, Table,
+    Column, Table,
     upload::{Change, Code, Operation},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::rejection::Rejected;
+use super::{cell::Cell, limits, rejection::Rejected};
 
 /// A change that can be made into SQL: its names come from the schema crate, not from the request.
 pub(super) struct CheckedChange<'a> {
     pub(super) operation: Operation,
     pub(super) table: &'static Table,
     pub(super) id: &'a str,
-    /// The columns that the browser sent, each with a value of its type.
-    pub(super) cells: Vec<(&'static Column, Cell<'a>)>,
+    /// The columns that are to be written: those that the browser sent.
+    pub(super) cells: Cells<'a>,
+    /// The row as the browser saw it before, if its table tracks previous values.
+    pub(super) old: Option<Cells<'a>>,
 }
 
-/// A value for a column; `None` is `NULL`.
-pub(super) enum Cell<'a> {
-    Text(Option<&'a str>),
-    Integer(Option<i64>),
-    Real(Option<f64>),
-    Boolean(Option<bool>),
-    Timestamp(Option<DateTime<Utc>>),
+/// Columns of a row, each with a value of its type.
+pub(super) struct Cells<'a>(pub(super) Vec<(&'static Column, Cell<'a>)>);
+
+impl<'a> Cells<'a> {
+    /// The value of the column of that name, if it is among these.
+    pub(super) fn get(&self, name: &str) -> Option<&Cell<'a>> {
+        self.0.iter().find_map(|(column, cell)| (column.name == name).then_some(cell))
+    }
+
+    /// A row as Postgres writes it in JSON. It may have columns that the schema crate does not know, and values that no
+    /// browser can have seen or sent, such as the time `infinity`; they are left out.
+    pub(super) fn readable(table: &'static Table, row: &'a Map<String, Value>) -> Cells<'a> {
+        let cells =
+            known(table, row).filter_map(|(column, value)| Some((column, Cell::parse(column.kind, value)?)));
+        Cells(cells.collect())
+    }
+
+    fn all(table: &'static Table, data: &'a Map<String, Value>) -> Result<Cells<'a>, Rejected> {
+        let cells = data.iter().map(|(name, value)| {
+            let column = table.column(name).ok_or_else(|| {
+                let sentence =
+                    format!("The server's table {} has no column {:?}.", table.name, shortened(name));
+                Rejected::new(Code::UnknownColumn, sentence)
+            })?;
+            cell(table, column, value)
+        });
+        cells.collect::<Result<_, _>>().map(Cells)
+    }
 }
 
 impl<'a> CheckedChange<'a> {
-    pub(super) fn parse(change: &'a Change) -> Result<CheckedChange<'a>, Rejected> {
-        let table = Table::named(&change.table).ok_or_else(|| {
+    pub(super) fn parse(
+        tables: &'static [&'static Table],
+        change: &'a Change,
+    ) -> Result<CheckedChange<'a>, Rejected> {
+        let table = tables.iter().copied().find(|table| table.name == change.table).ok_or_else(|| {
             Rejected::new(
                 Code::UnknownTable,
                 format!("The server has no table {:?}.", shortened(&change.table)),
             )
         })?;
         if !is_id(&change.id) {
-            let sentence = "A row's id must be text of 1 to 100 characters.";
-            return Err(Rejected::new(Code::WrongType, sentence.to_owned()));
+            let sentence = format!("A row's id must be text of 1 to {} characters.", limits::ID);
+            return Err(Rejected::new(Code::WrongType, sentence));
         }
         let cells = match (change.op, &change.data) {
-            (Operation::Delete, _) | (_, None) => Vec::new(),
-            (_, Some(data)) => {
-                data.iter().map(|(name, value)| cell(table, name, value)).collect::<Result<_, _>>()?
-            }
+            (Operation::Delete, _) | (_, None) => Cells(Vec::new()),
+            (_, Some(data)) => Cells::all(table, data)?,
         };
-        Ok(CheckedChange { operation: change.op, table, id: &change.id, cells })
+        // Nobody has seen a row before it was put.
+        let old = change.old.as_ref().filter(|_| table.track_previous && change.op != Operation::Put);
+        let old =
+            old.map(|old| known(table, old).map(|(column, value)| cell(table, column, value)).collect());
+        let old = old.transpose()?.map(Cells);
+        Ok(CheckedChange { operation: change.op, table, id: &change.id, cells, old })
     }
 }
 
-fn cell<'a>(table: &Table, name: &str, value: &'a Value) -> Result<(&'static Column, Cell<'a>), Rejected> {
-    let column = table.column(name).ok_or_else(|| {
-        let sentence = format!("The server's table {} has no column {:?}.", table.name, shortened(name));
-        Rejected::new(Code::UnknownColumn, sentence)
-    })?;
+/// Those columns of a JSON object that the table has: a browser with an older schema may have others.
+fn known<'a>(
+    table: &'static Table,
+    row: &'a Map<String, Value>,
+) -> impl Iterator<Item = (&'static Column, &'a Value)> {
+    table.columns.iter().filter_map(|column| Some((column, row.get(column.name)?)))
+}
+
+fn cell<'a>(
+    table: &Table,
+    column: &'static Column,
+    value: &'a Value,
+) -> Result<(&'static Column, Cell<'a>), Rejected> {
+    let (table, name) = (table.name, column.name);
+    if let Some(expected) = limits::exceeded(column.kind, value) {
+        return Err(Rejected::new(Code::TooLarge, format!("{table}.{name} {expected}.")));
+    }
     let cell = Cell::parse(column.kind, value).ok_or_else(|| {
-        let sentence =
-            format!("{}.{name} must be {}, and is {}.", table.name, expected(column.kind), found(value));
-        Rejected::new(Code::WrongType, sentence)
+        let (expected, found) = (Cell::expected(column.kind), shortened(&value.to_string()));
+        Rejected::new(Code::WrongType, format!("{table}.{name} must be {expected}, and is {found}."))
     })?;
     Ok((column, cell))
 }
 
-impl<'a> Cell<'a> {
-    /// Reads a value as SQLite holds it; `None` where it is of another type.
-    fn parse(kind: ColumnKind, value: &'a Value) -> Option<Cell<'a>> {
-        let null = value.is_null();
-        let cell = match kind {
-            // Postgres cannot store the character U+0000.
-            ColumnKind::Text => Cell::Text(value.as_str().filter(|text| !text.contains('\0'))),
-            ColumnKind::Integer => Cell::Integer(value.as_i64()),
-            ColumnKind::Real => Cell::Real(value.as_f64()),
-            ColumnKind::Boolean => Cell::Boolean(boolean(value)),
-            ColumnKind::Timestamp => Cell::Timestamp(value.as_str().and_then(timestamp)),
-        };
-        (null || !cell.is_null()).then_some(cell)
-    }
-
-    fn is_null(&self) -> bool {
-        match self {
-            Cell::Text(value) => value.is_none(),
-            Cell::Integer(value) => value.is_none(),
-            Cell::Real(value) => value.is_none(),
-            Cell::Boolean(value) => value.is_none(),
-            Cell::Timestamp(value) => value.is_none(),
-        }
-    }
-}
-
-/// SQLite has no booleans; PowerSync stores 0 and 1.
-fn boolean(value: &Value) -> Option<bool> {
-    match value.as_i64() {
-        Some(0) => Some(false),
-        Some(1) => Some(true),
-        _ => value.as_bool(),
-    }
-}
-
-fn timestamp(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
-}
-
-fn expected(kind: ColumnKind) -> &'static str {
-    match kind {
-        ColumnKind::Text => "text",
-        ColumnKind::Integer => "a whole number",
-        ColumnKind::Real => "a number",
-        ColumnKind::Boolean => "0 or 1",
-        ColumnKind::Timestamp => "a time such as 2026-11-22T16:22:09.954983Z",
-    }
-}
-
-fn found(value: &Value) -> String {
-    shortened(&value.to_string())
-}
-
 fn is_id(id: &str) -> bool {
-    (1..=100).contains(&id.chars().count()) && !id.contains('\0')
+    (1..=limits::ID).contains(&id.chars().count()) && !id.contains('\0')
 }
 
 /// What a browser sent may be of any length; a sentence should not be.

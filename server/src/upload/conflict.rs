@@ -1,86 +1,72 @@
-//! What becomes of a row that two users changed. **This is the place to decide that differently.**
-//!
-//! By default the last write wins, column by column: a change is written as it arrives, and touches only the columns
-//! that its user changed. So when one user renames a list while another, offline, changes its color, both changes last;
-//! when both rename it, the name that reached the server last does. A deleted row stays deleted: a later change to it
-//! finds nothing to change.
-//!
-//! The row as it is in Postgres is here, within the transaction. To reject a change that is based on an old row, for
-//! instance, compare a version column in the `WHERE` of [`patch`]; a change that writes no row although its row exists
-//! is rejected. For a single table, match on `change.table.name` in [`write`].
+//! What becomes of a row that two browsers changed. **This is the place to decide that**: a line per table.
 
-use schema::upload::Operation;
-use sqlx::{PgConnection, Postgres, QueryBuilder};
+mod check;
+mod counters;
+mod stale;
+#[cfg(test)]
+mod tests;
 
-use super::change::{Cell, CheckedChange};
+use schema::Table;
 
-/// Writes a change and returns how many rows that changed. Whose rows those may be is up to the policies in Postgres.
-pub(super) async fn write(connection: &mut PgConnection, change: &CheckedChange<'_>) -> sqlx::Result<u64> {
-    let mut statement = match change.operation {
-        Operation::Put => put(change),
-        Operation::Patch => patch(change),
-        Operation::Delete => delete(change),
-    };
-    Ok(statement.build().execute(connection).await?.rows_affected())
+pub(crate) use self::check::differences;
+use super::{
+    change::{Cells, CheckedChange},
+    rejection::Rejected,
+};
+
+/// The tables with another strategy than [`Conflict::LastWriteWins`]. They need `track_previous` in
+/// `schema/src/tables.rs`, which the server checks when it starts.
+pub(super) const STRATEGIES: Strategies = &[
+    // (Document::TABLE, Conflict::RejectStale),
+    // (Product::TABLE, Conflict::Counters(&["stock"])),
+    // (Auction::TABLE, Conflict::Custom(highest_bid_wins)),
+];
+
+/// Tables, each with its strategy.
+pub(super) type Strategies = &'static [(&'static Table, Conflict)];
+
+/// A strategy.
+#[derive(Clone, Copy)]
+#[allow(dead_code, reason = "an app uses those that its tables need")]
+pub(super) enum Conflict {
+    /// Column by column, what reached the server last stays. A change touches only the columns that its user changed: so
+    /// when one user renames a list while another, offline, changes its color, both changes last; when both rename it,
+    /// the later name does. A deleted row stays deleted, whichever came first, the deletion or the edit.
+    LastWriteWins,
+    /// A change to a row that is not what its user saw is rejected as `stale`, be it an edit or a deletion. So nobody
+    /// overwrites or deletes what they have not seen; but of two edits made offline, even of different columns, one is
+    /// lost. A row that was deleted meanwhile takes no edit either.
+    RejectStale,
+    /// To these columns, whole or real numbers, the difference is added that their user made: when two users, offline,
+    /// take 1 and 2 out of 10, there are 7. The last write wins in all others, and a deleted row stays deleted.
+    Counters(&'static [&'static str]),
+    /// A rule of the app. `conflict/tests.rs` has one, for an auction.
+    Custom(Resolve),
 }
 
-/// The row is inserted or, where it exists, replaced.
-///
-/// A browser leaves out what is `NULL`. In a column that may not be `NULL` it cannot have meant that: it has an older
-/// schema, which lacks the column. So there the column keeps its value, or gets its default in a new row.
-fn put<'a>(change: &'a CheckedChange<'a>) -> QueryBuilder<'a, Postgres> {
-    let absent: Vec<_> = change
-        .table
-        .columns
-        .iter()
-        .filter(|column| column.nullable && change.cells.iter().all(|(sent, _)| sent.name != column.name))
-        .map(|column| column.name)
-        .collect();
-    let names: Vec<_> =
-        change.cells.iter().map(|(column, _)| column.name).chain(absent.iter().copied()).collect();
+/// Compares a change with the row as it is, which is `None` where there is none. It may replace what the change writes,
+/// or reject the change. `change.old` is the row as the browser saw it.
+pub(super) type Resolve =
+    fn(current: Option<&Cells<'_>>, change: &mut CheckedChange<'_>) -> Result<(), Rejected>;
 
-    let mut statement = QueryBuilder::new(format!("INSERT INTO {} (id", change.table.name));
-    for name in &names {
-        statement.push(format_args!(", {name}"));
-    }
-    statement.push(") VALUES (").push_bind(change.id);
-    for (_, cell) in &change.cells {
-        statement.push(", ");
-        push_cell(&mut statement, cell);
-    }
-    for _ in &absent {
-        statement.push(", NULL");
-    }
-    statement.push(") ON CONFLICT (id) DO UPDATE SET id = excluded.id");
-    for name in &names {
-        statement.push(format_args!(", {name} = excluded.{name}"));
-    }
-    statement
+/// The strategy of that table.
+pub(super) fn of(strategies: Strategies, table: &Table) -> Conflict {
+    let own = strategies.iter().find(|(other, _)| other.name == table.name);
+    own.map_or(Conflict::LastWriteWins, |(_, conflict)| *conflict)
 }
 
-/// The columns that were changed are set, the others keep what anybody else has written.
-fn patch<'a>(change: &'a CheckedChange<'a>) -> QueryBuilder<'a, Postgres> {
-    let mut statement = QueryBuilder::new(format!("UPDATE {} SET id = id", change.table.name));
-    for (column, cell) in &change.cells {
-        statement.push(format_args!(", {} = ", column.name));
-        push_cell(&mut statement, cell);
+impl Conflict {
+    /// What the strategy comes to for a change to a row that is `current`.
+    pub(super) fn resolve(
+        self,
+        current: Option<&Cells<'_>>,
+        change: &mut CheckedChange<'_>,
+    ) -> Result<(), Rejected> {
+        match self {
+            Conflict::LastWriteWins => Ok(()),
+            Conflict::RejectStale => stale::reject(current, change),
+            Conflict::Counters(columns) => counters::add(columns, current, change),
+            Conflict::Custom(resolve) => resolve(current, change),
+        }
     }
-    statement.push(" WHERE id = ").push_bind(change.id);
-    statement
-}
-
-fn delete<'a>(change: &'a CheckedChange<'a>) -> QueryBuilder<'a, Postgres> {
-    let mut statement = QueryBuilder::new(format!("DELETE FROM {} WHERE id = ", change.table.name));
-    statement.push_bind(change.id);
-    statement
-}
-
-fn push_cell<'a>(statement: &mut QueryBuilder<'a, Postgres>, cell: &'a Cell<'a>) {
-    match cell {
-        Cell::Text(value) => statement.push_bind(*value),
-        Cell::Integer(value) => statement.push_bind(*value),
-        Cell::Real(value) => statement.push_bind(*value),
-        Cell::Boolean(value) => statement.push_bind(*value),
-        Cell::Timestamp(value) => statement.push_bind(*value),
-    };
 }

@@ -6,15 +6,21 @@
 //! happens when two users change the same row.
 
 mod apply;
+mod cell;
 mod change;
-mod conflict;
+pub(crate) mod conflict;
+mod limits;
 mod rejection;
 mod replay;
+mod statement;
 
 use axum::{
     Json, extract::DefaultBodyLimit, extract::State, extract::rejection::JsonRejection, http::StatusCode,
 };
-use schema::upload::{UploadRequest, UploadResponse};
+use schema::{
+    TABLES, Table,
+    upload::{UploadRequest, UploadResponse},
+};
 
 use crate::{
     AppState,
@@ -30,16 +36,24 @@ pub(crate) async fn post(
 ) -> Result<Json<UploadResponse>> {
     let Json(UploadRequest { client_id, transactions }) = request?;
     let client = Client { user_id, client_id: parse_client_id(client_id)? };
+    let rules = Rules { tables: TABLES, strategies: conflict::STRATEGIES };
     let mut verdicts = Vec::new();
     for transaction in &transactions {
-        verdicts.extend(apply::transaction(&state.pool, &client, transaction).await?);
+        verdicts.extend(apply::transaction(&state.pool, rules, &client, transaction).await?);
     }
     Ok(Json(UploadResponse { verdicts }))
 }
 
-/// Far more than a browser sends at once, and little enough to hold in memory.
+/// See [`limits::BODY`].
 pub(crate) fn body_limit() -> DefaultBodyLimit {
-    DefaultBodyLimit::max(8 * 1024 * 1024)
+    DefaultBodyLimit::max(limits::BODY)
+}
+
+/// What may be written, and what becomes of conflicts.
+#[derive(Clone, Copy)]
+struct Rules {
+    tables: &'static [&'static Table],
+    strategies: conflict::Strategies,
 }
 
 /// Who is uploading, and from which of their browsers.
@@ -49,9 +63,12 @@ struct Client {
 }
 
 fn parse_client_id(client_id: String) -> Result<String> {
-    if (1..=100).contains(&client_id.len()) && !client_id.contains('\0') {
+    if (1..=limits::CLIENT_ID).contains(&client_id.len()) && !client_id.contains('\0') {
         return Ok(client_id);
     }
-    let sentence = "client_id must be the id of the browser's database, 1 to 100 bytes of text.";
-    Err(Error::BadRequest(StatusCode::BAD_REQUEST, sentence.to_owned()))
+    let sentence = format!(
+        "client_id must be the id of the browser's database, 1 to {} bytes of text.",
+        limits::CLIENT_ID
+    );
+    Err(Error::BadRequest(StatusCode::BAD_REQUEST, sentence))
 }

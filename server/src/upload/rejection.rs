@@ -36,12 +36,14 @@ impl Rejected {
             state => match state.get(..2).unwrap_or_default() {
                 // Integrity constraint violation.
                 "23" => (Code::Constraint, constraint_reason(connection, error).await?),
-                // Data exception, such as a time out of range.
+                // Text too long, a number out of range, or a limit of Postgres, such as the size of an index entry.
+                _ if matches!(state, "22001" | "22003") || state.starts_with("54") => {
+                    (Code::TooLarge, format!("This is too large for the database: {}.", error.message()))
+                }
+                // Any other data exception, such as a time out of range.
                 "22" => {
                     (Code::WrongType, format!("The database does not take this value: {}.", error.message()))
                 }
-                // Program limit exceeded, such as a text too long for an index.
-                "54" => (Code::Constraint, format!("The database does not take this: {}.", error.message())),
                 _ => return Ok(None),
             },
         };

@@ -1,6 +1,6 @@
 //! What every test here starts with: the app, a browser that visits it, and the changes which that browser makes.
 
-use std::{str::FromStr, sync::Arc};
+use std::sync::Arc;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ed25519_dalek::SigningKey;
@@ -9,8 +9,10 @@ use reqwest::{Client, Response, StatusCode, header};
 use schema::upload::{Change, Operation, Outcome, Transaction, UploadRequest, UploadResponse};
 use serde_json::{Value, json};
 use server::{Application, Config, Environment};
-use sqlx::{ConnectOptions, Connection, Executor, PgPool, postgres::PgConnectOptions};
+use sqlx::{PgPool, postgres::PgConnectOptions};
 use tempfile::TempDir;
+
+pub use crate::database::TestDatabase;
 
 /// A running server. Its database is dropped with it.
 pub struct TestApp {
@@ -125,7 +127,7 @@ impl Browser {
         let op_id = self.next_op_id;
         self.next_op_id += 1;
         let data = data.as_object().cloned();
-        Change { op_id, op, table: table.to_owned(), id: id.to_owned(), data }
+        Change { op_id, op, table: table.to_owned(), id: id.to_owned(), data, old: None }
     }
 
     /// A new list of this user.
@@ -180,56 +182,5 @@ impl Browser {
             .send()
             .await
             .unwrap()
-    }
-}
-
-/// A new database, dropped when the test ends, also when it fails.
-pub struct TestDatabase {
-    pub options: PgConnectOptions,
-    server: PgConnectOptions,
-}
-
-impl TestDatabase {
-    pub async fn create() -> TestDatabase {
-        let url = std::env::var("TEST_DATABASE_URL").unwrap_or_else(|_| {
-            panic!(
-                "TEST_DATABASE_URL is not set: run `cargo realtime test`, or set it to the URL of a Postgres role \
-                 that may create databases and roles"
-            )
-        });
-        let server = PgConnectOptions::from_str(&url).unwrap();
-        let mut connection = server.connect().await.unwrap();
-        let name: String = sqlx::query_scalar("SELECT 'test_' || replace(gen_random_uuid()::text, '-', '')")
-            .fetch_one(&mut connection)
-            .await
-            .unwrap();
-        connection.execute(format!("CREATE DATABASE {name}").as_str()).await.unwrap();
-        connection.close().await.unwrap();
-        TestDatabase { options: server.clone().database(&name), server }
-    }
-}
-
-impl TestDatabase {
-    /// Its URL, for a process of its own.
-    pub fn url(&self) -> String {
-        self.options.to_url_lossy().to_string()
-    }
-}
-
-impl Drop for TestDatabase {
-    fn drop(&mut self) {
-        let server = self.server.clone();
-        let statement = format!("DROP DATABASE {} WITH (FORCE)", self.options.get_database().unwrap());
-        // A runtime cannot be started within the test's own.
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let mut connection = server.connect().await.unwrap();
-                connection.execute(statement.as_str()).await.unwrap();
-            });
-        });
-        if dropped.join().is_err() && !std::thread::panicking() {
-            panic!("the test's database cannot be dropped");
-        }
     }
 }

@@ -7,7 +7,9 @@
     reason = "a test that cannot go on fails, and clippy does not see that its helpers are tests too"
 )]
 
+mod database;
 mod helpers;
+mod hostile;
 mod line;
 mod pages;
 mod rights;

@@ -11,6 +11,7 @@ use insta::assert_snapshot;
 use reqwest::{Client, header};
 use serde_json::{Value, json};
 use server::Environment;
+use sqlx::ConnectOptions;
 use tempfile::TempDir;
 
 use crate::helpers::{TestDatabase, build_with, environment};
@@ -83,7 +84,7 @@ impl Test {
     fn start_service(&self) -> Service {
         let config = json!({
             "listen": self.address,
-            "database_url": self.database.url(),
+            "database_url": self.database.options.to_url_lossy().to_string(),
             "jwks": { "keys": [] },
             "audience": [],
             "api_tokens": ["token"],

@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 use reqwest::{Client, StatusCode, header};
 use schema::upload::Operation;
 use serde_json::{Value, json};
+use sqlx::Executor;
 
 use crate::helpers::spawn_app;
 
@@ -105,6 +106,32 @@ async fn values_must_be_of_their_columns_type() {
     10 wrong_type: A row's id must be text of 1 to 100 characters.
     "#);
     assert_snapshot!(app.rows("SELECT count(*) FROM rejections").await, @"10");
+}
+
+#[tokio::test]
+async fn values_that_are_too_large_are_rejected() {
+    let app = spawn_app().await;
+    // A column with an index, and without a limit of its own.
+    let schema = "ALTER TABLE lists DROP CONSTRAINT lists_name_length; CREATE INDEX ON lists (name)";
+    app.pool.execute(schema).await.unwrap();
+    let mut browser = app.browser().await;
+    // No two characters are the same: what Postgres can compress takes less room in the index.
+    let incompressible: String = ('\u{4e00}'..).take(2000).collect();
+    let changes = [
+        browser.put_list("l1", &"x".repeat(1024 * 1024 + 1)),
+        browser.put_list("l2", &incompressible),
+        browser.put_list("l3", "Fine"),
+    ];
+    let transactions: Vec<_> = changes.iter().map(std::slice::from_ref).collect();
+    assert_snapshot!(browser.upload(&transactions).await, @r#"
+    1 too_large: lists.name must have at most 1048576 bytes, and has 1048577.
+    2 too_large: This is too large for the database: index row size 6016 exceeds btree version 4 maximum 2704 for index "lists_name_idx".
+    3 applied
+    "#);
+    assert_snapshot!(app.rows("SELECT code FROM rejections").await, @r"
+    too_large
+    too_large
+    ");
 }
 
 #[tokio::test]

@@ -309,7 +309,7 @@ impl Session {
             };
             for bucket in batch.chunk_by(|a, b| a.op.bucket == b.op.bucket) {
                 let (Some(first), Some(last)) = (bucket.first(), bucket.last()) else { continue };
-                if first.op.op_id > self.current.last_op_id {
+                if first.compacted_to > self.current.last_op_id {
                     return Ok(Sent::Outdated);
                 }
                 let at = left.iter().position(|place| place.bucket == first.op.bucket).unwrap_or(0);

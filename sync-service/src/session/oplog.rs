@@ -5,8 +5,7 @@ use sqlx::{FromRow, PgPool};
 use crate::sequencer::commit::Op;
 
 /// The next operations of some buckets, in the order of the list: at most `limit`, and at most one beyond [`MAX_BYTES`].
-/// Nothing above `last_op_id` is read, but for a CLEAR: then the bucket was compacted beyond the checkpoint, which cannot be
-/// completed any more.
+/// Nothing above `last_op_id` is read. Where a bucket was compacted beyond it, the checkpoint cannot be completed any more.
 pub(crate) async fn next(
     pool: &PgPool,
     places: &[Place],
@@ -45,14 +44,10 @@ impl Place {
 
     /// Behind an operation of the same bucket.
     pub fn advance(&mut self, entry: &Entry) {
-        // What stands behind a CLEAR begins with the first operation of the bucket.
-        self.after = if entry.op.op == CLEAR { 0 } else { entry.op.op_id };
+        self.after = entry.op.op_id;
         self.compacted_to = Some(entry.compacted_to);
     }
 }
-
-/// The operation that begins a bucket anew.
-pub(crate) const CLEAR: &str = "CLEAR";
 
 /// An operation, and what comes behind it.
 #[derive(Debug, FromRow)]
@@ -76,8 +71,9 @@ pub(crate) const LARGEST_BATCH: i64 = 1000;
 const MAX_BYTES: i64 = 1_000_000;
 
 /// A client that lacks something of what was compacted is sent a CLEAR and everything from the beginning. So is one that is
-/// ahead of the oplog: it has seen a future of the database that was undone. `place` and `r` decide it in the same snapshot in
-/// which the operations are read. The inner LIMIT stands on a nested loop over the list, which reads no bucket beyond it.
+/// ahead of the oplog: it has seen a future of the database that was undone. `r` decides it in the same snapshot in which the
+/// operations are read. The CLEAR has the id 0: a client whose stream ends right behind it has nothing, and says so next time.
+/// The inner LIMIT stands on a nested loop over the list, which reads no bucket beyond it.
 ///
 /// It reads one operation more than is given, to know whether there is more.
 const NEXT: &str = "
@@ -98,7 +94,7 @@ FROM (
                 ELSE w.compacted_to <> b.compacted_to END AS anew
         ) r
         CROSS JOIN LATERAL (
-            SELECT 0 AS turn, w.name AS bucket, b.compacted_to AS op_id, 'CLEAR' AS op, NULL AS object_type,
+            SELECT 0 AS turn, w.name AS bucket, 0::bigint AS op_id, 'CLEAR' AS op, NULL AS object_type,
                 NULL AS object_id, b.checksum, NULL AS data
             WHERE r.anew
             UNION ALL
