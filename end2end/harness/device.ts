@@ -3,10 +3,17 @@ import { Network } from "./network.ts";
 
 /** A browser of one user, with a network of its own. */
 export class Device {
+  /** What a page tried and its Content-Security-Policy forbade. A device that has any when it is closed fails its test. */
+  readonly violations: string[] = [];
+
   private constructor(
     readonly context: BrowserContext,
     readonly network: Network,
-  ) {}
+  ) {
+    context.on("console", (message) => {
+      if (message.text().includes("Content Security Policy")) this.violations.push(message.text());
+    });
+  }
 
   /** A browser that has never been here; with `cookies` of another device, that device's user. */
   static async make(browser: Browser, baseURL: string, options: BrowserContextOptions = {}): Promise<Device> {
@@ -26,6 +33,7 @@ export class Device {
   async close() {
     await this.context.close();
     await this.network.close();
+    expect(this.violations).toEqual([]);
   }
 }
 

@@ -41,6 +41,18 @@ test("no page complains in the console: not while hydrating, not afterwards", as
   expect(complaints).toEqual([]);
 });
 
+test("a script that somebody has slipped into a page does not run", async ({ device }) => {
+  const page = await device.open();
+  await page.evaluate(() => {
+    const script = document.createElement("script");
+    script.textContent = "document.title = 'taken over'";
+    document.body.append(script);
+  });
+  await expect(page).not.toHaveTitle("taken over");
+  await expect.poll(() => device.violations).toHaveLength(1);
+  device.violations.pop();
+});
+
 test("an address without a page says so", async ({ device }) => {
   const page = await device.open();
   const response = await page.goto("/no/such/page");

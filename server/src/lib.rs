@@ -7,6 +7,7 @@ mod database;
 /// The environment variables.
 pub mod environment;
 mod error;
+mod headers;
 mod housekeeping;
 mod migrations;
 mod routes;

@@ -3,22 +3,25 @@
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    http::{StatusCode, header, request::Parts},
     middleware,
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-use leptos::prelude::{provide_context, use_context};
-use leptos_axum::LeptosRoutes;
+use leptos::{
+    config::LeptosOptions,
+    nonce::use_nonce,
+    prelude::{provide_context, use_context},
+};
+use leptos_axum::{LeptosRoutes, ResponseOptions};
 use tower_http::{
     compression::CompressionLayer,
     services::ServeDir,
-    set_header::SetResponseHeaderLayer,
     trace::{DefaultMakeSpan, DefaultOnFailure, DefaultOnResponse, TraceLayer},
 };
 use tracing::Level;
 
-use crate::{AppState, error::Error, session, token, upload};
+use crate::{AppState, error::Error, headers, session, token, upload};
 
 /// A page names its user, so no cache between here and the browser may keep it.
 const PRIVATE: &str = "private, no-cache";
@@ -26,18 +29,17 @@ const PRIVATE: &str = "private, no-cache";
 /// All routes. `database` is the database's name, which goes into that of the session cookie.
 pub(crate) fn router(state: AppState, database: &str) -> anyhow::Result<Router> {
     let sessions = session::layer(session::store(state.pool.clone())?, database);
-    Ok(Router::new()
+    let router = Router::new()
         .merge(pages(&state))
         .fallback_service(files(&state))
         .merge(api())
         .layer(sessions)
-        .layer(middleware::from_fn(session::secure_cookies))
+        .layer(middleware::from_fn(headers::behind_tls))
         .route("/health", get(|| async { "ok" }))
-        .layer(CompressionLayer::new())
-        .layer(header_unless_set(header::CACHE_CONTROL, "no-cache"))
-        .layer(header_unless_set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header_unless_set(header::REFERRER_POLICY, "same-origin"))
-        .layer(header_unless_set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
+        .layer(CompressionLayer::new());
+    Ok(headers::defaults()
+        .into_iter()
+        .fold(router, Router::layer)
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(DefaultMakeSpan::new().level(Level::INFO))
@@ -59,9 +61,9 @@ fn pages(state: &AppState) -> Router<AppState> {
     let options = state.leptos_options.clone();
     let paths = leptos_axum::generate_route_list(app::App);
     Router::new()
-        .leptos_routes_with_context(state, paths, page_context, move || app::shell(options.clone()))
+        .leptos_routes_with_context(state, paths, page_context(&state.leptos_options), move || app::shell(options.clone()))
         .layer(middleware::from_fn_with_state(state.clone(), session::guest))
-        .layer(header_unless_set(header::CACHE_CONTROL, PRIVATE))
+        .layer(headers::unless_set(header::CACHE_CONTROL, PRIVATE))
 }
 
 /// Files of the built site; whatever is not there is answered by a page that says so.
@@ -78,20 +80,27 @@ fn files(state: &AppState) -> ServeDir<axum::routing::MethodRouter> {
 
 async fn page_not_found(State(state): State<AppState>, request: Request) -> Response {
     let options = state.leptos_options;
-    let page =
-        leptos_axum::render_app_to_stream_with_context(page_context, move || app::shell(options.clone()));
+    let page = leptos_axum::render_app_to_stream_with_context(page_context(&options), {
+        move || app::shell(options.clone())
+    });
     (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, PRIVATE)], page(request).await).into_response()
 }
 
-/// Hands the page what the session middleware has found out about its user.
-fn page_context() {
-    if let Some(session) =
-        use_context::<Parts>().and_then(|parts| parts.extensions.get::<app::Session>().cloned())
-    {
-        provide_context(session);
+/// Hands the page what the session middleware has found out about its user, and the browser the page's policy.
+fn page_context(options: &LeptosOptions) -> impl Fn() + Clone + Send + Sync + 'static {
+    // What Leptos itself asks before it puts the script for reloading into the page.
+    let watched = std::env::var_os("LEPTOS_WATCH").is_some();
+    let reload_port = watched.then(|| options.reload_external_port.unwrap_or(options.reload_port));
+    move || {
+        let Some(parts) = use_context::<Parts>() else { return };
+        let session = parts.extensions.get::<app::Session>();
+        if let Some(session) = session {
+            provide_context(session.clone());
+        }
+        if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>())
+            && let Some(policy) = headers::content_security_policy(&nonce, &parts, session, reload_port)
+        {
+            response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
+        }
     }
-}
-
-fn header_unless_set(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }

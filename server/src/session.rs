@@ -5,7 +5,7 @@
 
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
+    http::{Method, request::Parts},
     middleware::Next,
     response::Response,
 };
@@ -106,7 +106,7 @@ pub(crate) fn layer(store: PostgresStore, database: &str) -> SessionManagerLayer
     SessionManagerLayer::new(store)
         .with_name(cookie_name(database))
         .with_same_site(SameSite::Lax)
-        .with_secure(false) // See `secure_cookies`.
+        .with_secure(false) // See `headers::behind_tls`.
         .with_expiry(Expiry::OnInactivity(LIFE))
 }
 
@@ -123,22 +123,4 @@ pub(crate) fn store(pool: PgPool) -> anyhow::Result<PostgresStore> {
         .with_schema_name("public")
         .and_then(|store| store.with_table_name("sessions"))
         .map_err(anyhow::Error::msg)
-}
-
-/// Marks cookies `Secure` where the site is served over https.
-///
-/// This server does not speak TLS itself. The proxy that does tells by `x-forwarded-proto`, request by request, so
-/// nothing needs to be configured. A client that forges the header only spoils its own cookie.
-pub(crate) async fn secure_cookies(headers: HeaderMap, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    if headers.get("x-forwarded-proto").is_some_and(|protocol| protocol.as_bytes().starts_with(b"https"))
-        && let header::Entry::Occupied(mut cookies) = response.headers_mut().entry(header::SET_COOKIE)
-    {
-        for cookie in cookies.iter_mut() {
-            if let Ok(secure) = HeaderValue::from_bytes(&[cookie.as_bytes(), b"; Secure"].concat()) {
-                *cookie = secure;
-            }
-        }
-    }
-    response
 }

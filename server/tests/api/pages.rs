@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use reqwest::{Client, Method, StatusCode, header};
 
-use crate::helpers::{cookie, get, spawn_app};
+use crate::helpers::{POWERSYNC_URL, cookie, get, spawn_app};
 
 #[tokio::test]
 async fn the_first_page_makes_a_guest_and_later_ones_know_it() {
@@ -39,6 +39,57 @@ async fn the_cookie_is_secure_where_the_site_is_served_over_https() {
     let response = request.send().await.unwrap();
     let set_cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
     assert!(set_cookie.ends_with("; Secure"), "{set_cookie}");
+}
+
+#[tokio::test]
+async fn who_came_over_https_is_to_stay_there() {
+    let app = spawn_app().await;
+    let policy = async |protocol: &str| {
+        let request = Client::new().get(format!("{}/", app.url)).header("x-forwarded-proto", protocol);
+        request.send().await.unwrap().headers().get(header::STRICT_TRANSPORT_SECURITY).cloned()
+    };
+    assert_eq!(policy("https").await.unwrap(), "max-age=31536000");
+    assert_eq!(policy("http").await, None);
+}
+
+#[tokio::test]
+async fn a_page_runs_no_script_but_its_own() {
+    let app = spawn_app().await;
+    let mut nonces = Vec::new();
+    for (path, sync_service) in [("/", POWERSYNC_URL), ("/lists/1", POWERSYNC_URL), ("/no/such/page", "")] {
+        let page = get(&app.url, path, None).await;
+        let policy = page.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
+        let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+        assert_eq!(
+            policy.replace(&nonce, "NONCE"),
+            format!(
+                "default-src 'self'; script-src 'self' 'nonce-NONCE' 'wasm-unsafe-eval'; connect-src 'self' {sync_service}; \
+                 img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+            )
+        );
+        let html = page.text().await.unwrap();
+        let scripts: Vec<_> = html.split("<script").skip(1).map(|script| script.split('>').next().unwrap()).collect();
+        assert!(!scripts.is_empty());
+        for script in scripts {
+            assert!(script.contains(&format!("nonce=\"{nonce}\"")), "{path}: {script}");
+        }
+        assert!(!html.contains(" style=\"") && !html.contains("<style"), "{html}");
+        nonces.push(nonce);
+    }
+    nonces.sort();
+    nonces.dedup();
+    assert_eq!(nonces.len(), 3, "a nonce is good for one page");
+}
+
+#[tokio::test]
+async fn nobody_frames_a_page_and_no_answer_is_taken_for_something_else() {
+    let app = spawn_app().await;
+    for path in ["/", "/api/powersync/token", "/health"] {
+        let answer = get(&app.url, path, None).await;
+        assert_eq!(answer.headers()[header::X_FRAME_OPTIONS], "DENY", "{path}");
+        assert_eq!(answer.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
+        assert_eq!(answer.headers()[header::REFERRER_POLICY], "same-origin", "{path}");
+    }
 }
 
 #[tokio::test]
