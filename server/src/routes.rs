@@ -61,7 +61,9 @@ fn pages(state: &AppState) -> Router<AppState> {
     let options = state.leptos_options.clone();
     let paths = leptos_axum::generate_route_list(app::App);
     Router::new()
-        .leptos_routes_with_context(state, paths, page_context(&state.leptos_options), move || app::shell(options.clone()))
+        .leptos_routes_with_context(state, paths, page_context(&state.leptos_options), move || {
+            app::shell(options.clone())
+        })
         .layer(middleware::from_fn_with_state(state.clone(), session::guest))
         .layer(headers::unless_set(header::CACHE_CONTROL, PRIVATE))
 }

@@ -68,7 +68,8 @@ async fn a_page_runs_no_script_but_its_own() {
             )
         );
         let html = page.text().await.unwrap();
-        let scripts: Vec<_> = html.split("<script").skip(1).map(|script| script.split('>').next().unwrap()).collect();
+        let scripts: Vec<_> =
+            html.split("<script").skip(1).map(|script| script.split('>').next().unwrap()).collect();
         assert!(!scripts.is_empty());
         for script in scripts {
             assert!(script.contains(&format!("nonce=\"{nonce}\"")), "{path}: {script}");
