@@ -194,13 +194,13 @@ impl Copy {
         let options: sqlx::postgres::PgConnectOptions = self.admin_url.parse().unwrap();
         let mut admin = options.connect().await.unwrap();
         for statement in statements {
-            // Another session in the template, such as autovacuum's, makes the statement fail.
+            // Another session in the template makes the statement fail; of autovacuum's, Postgres takes care.
             let mut tries = 0;
             while let Err(error) = admin.execute(*statement).await {
                 tries += 1;
                 assert!(tries < 100, "{statement}: {error}");
                 let others = format!(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE '{}%' AND pid <> pg_backend_pid()",
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE '{}%' AND usename = current_user AND pid <> pg_backend_pid()",
                     self.name
                 );
                 admin.execute(others.as_str()).await.unwrap();

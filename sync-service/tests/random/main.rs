@@ -79,7 +79,7 @@ impl<'a> Run<'a> {
         let connections = u32::try_from(OPEN_TRANSACTIONS).unwrap() + 8;
         let options = PgPoolOptions::new().max_connections(connections).after_connect(|connection, _| {
             Box::pin(async move {
-                connection.execute("SET lock_timeout = '30ms'; SET deadlock_timeout = '50ms'").await?;
+                connection.execute("SET lock_timeout = '30ms'").await?;
                 Ok(())
             })
         });

@@ -68,8 +68,10 @@ impl Database {
         let name = format!("{}_copy", self.name);
         let options = PgConnectOptions::from_str(&self.admin_url).unwrap();
         let mut admin = options.connect().await.unwrap();
-        let end =
-            format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", self.name);
+        let end = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}' AND usename = current_user",
+            self.name
+        );
         admin.execute(end.as_str()).await.unwrap();
         admin.execute(format!("CREATE DATABASE {name} TEMPLATE {}", self.name).as_str()).await.unwrap();
         admin.close().await.unwrap();
