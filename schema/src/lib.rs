@@ -20,5 +20,5 @@ pub use column::{Column, ColumnKind, ColumnType};
 pub use postgres::PostgresColumn;
 pub use row::{Row, TableRow};
 pub use table::Table;
-pub use tables::{List, Rejection, TABLES, Todo};
+pub use tables::{Invitation, List, Member, Rejection, TABLES, Todo};
 pub use timestamp::Timestamp;

@@ -4,9 +4,9 @@ use crate::table::{Table, table};
 use crate::{TableRow, Timestamp};
 
 table! {
-    /// A list of todos, owned by the user who made it.
+    /// A list of todos. Who may read and change it is in [`Member`].
     pub struct List in "lists" {
-        /// The user who may read and change the list.
+        /// The user who made the list. It stays theirs.
         pub owner_id: String,
         /// What the list is called; Postgres takes 1 to 200 characters.
         pub name: String,
@@ -30,6 +30,36 @@ table! {
 }
 
 table! {
+    /// Somebody who is on a [`List`]. The server writes these rows: the owner's when the list is made, the others' when
+    /// they follow an [`Invitation`]. A browser may delete them, and change the role.
+    pub struct Member in "members" {
+        /// The list.
+        pub list_id: String,
+        /// The user who is on it.
+        pub user_id: String,
+        /// What they may do: `owner`, `editor` or `reader`.
+        pub role: String,
+        /// What they are called; `None` for a guest.
+        pub name: Option<String>,
+        /// Since when they are on the list.
+        pub created_at: Timestamp,
+    }
+}
+
+table! {
+    /// A link by which others join a [`List`]. Only the list's owner sees and makes these; the id is what the link's
+    /// address ends in, and whoever knows it may join.
+    pub struct Invitation in "invitations" {
+        /// The list.
+        pub list_id: String,
+        /// What who joins by it may do: `editor` or `reader`.
+        pub role: String,
+        /// When it was made, by the clock of the browser that made it.
+        pub created_at: Timestamp,
+    }
+}
+
+table! {
     /// A change that the server did not take, kept until its user dismisses it. The server writes these rows;
     /// a browser may only delete them.
     pub struct Rejection in "rejections" {
@@ -47,8 +77,11 @@ table! {
         pub reason: String,
         /// When the server rejected it.
         pub created_at: Timestamp,
+        /// All changes of its client transaction, as the JSON of a list of [`crate::upload::Change`]s; `None` where they
+        /// are too large to be kept.
+        pub changes: Option<String>,
     }
 }
 
 /// Every synced table.
-pub const TABLES: &[&Table] = &[List::TABLE, Todo::TABLE, Rejection::TABLE];
+pub const TABLES: &[&Table] = &[List::TABLE, Todo::TABLE, Member::TABLE, Invitation::TABLE, Rejection::TABLE];

@@ -68,8 +68,7 @@ async fn once(
     }
     let culprit = changes(&mut outer, rules, &client.user_id, &transaction.changes).await?;
     if let Some(culprit) = &culprit {
-        let change = &transaction.changes[culprit.index];
-        rejection::notify(&mut outer, &client.user_id, change, &culprit.rejected).await?;
+        rejection::notify(&mut outer, &client.user_id, transaction, culprit).await?;
         replay::note_rejected(&mut outer, client, op_id, culprit).await?;
     }
     outer.commit().await?;
@@ -92,7 +91,7 @@ async fn changes(
     let rejected = match obstacle {
         Obstacle::Rejected(rejected) => rejected,
         Obstacle::Postgres(error) => {
-            Rejected::from_postgres(connection, &changes[index].table, &error).await?.ok_or(error)?
+            Rejected::from_postgres(connection, &changes[index], &error).await?.ok_or(error)?
         }
         Obstacle::Fault(error) => return Err(error),
     };
@@ -173,7 +172,8 @@ async fn nobody_has(
             .await?;
     act_as(connection, "app_user", user_id).await?;
     if exists {
-        return Err(Obstacle::Rejected(Rejected::forbidden(connection, change.table.name).await?));
+        let forbidden = Rejected::forbidden(connection, change.table.name, change.operation).await?;
+        return Err(Obstacle::Rejected(forbidden));
     }
     Ok(())
 }

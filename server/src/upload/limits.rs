@@ -16,6 +16,9 @@ pub(super) const CLIENT_ID: usize = 100;
 /// Characters of a row's id. An index entry has room for them, whatever they are.
 pub(super) const ID: usize = 100;
 
+/// Bytes of a rejected transaction's JSON that are kept for another try, and sent to all of its user's browsers.
+pub(super) const KEPT_CHANGES: usize = 64 * 1024;
+
 /// Bytes of a text. Every browser that may read the row gets all of it again whenever any of its columns changes.
 const TEXT: usize = 1024 * 1024;
 

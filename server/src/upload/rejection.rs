@@ -1,8 +1,10 @@
 //! Changes that are not taken: why, and the notice that tells their user.
 
-use schema::upload::{Change, Code, Outcome, Transaction, Verdict};
+use schema::upload::{Change, Code, Operation, Outcome, Transaction, Verdict};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, postgres::PgDatabaseError};
+
+use super::limits;
 
 /// Why a change is not taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,20 +19,20 @@ impl Rejected {
         Rejected { code, reason }
     }
 
-    /// Reads why Postgres did not take a change to `table`; `None` where the change is not to blame.
+    /// Reads why Postgres did not take a change; `None` where the change is not to blame.
     ///
     /// The words come from the migrations, where a constraint or a policy has them as its comment. So `connection` must
     /// be able to run statements, which a transaction in which one has failed is not.
     pub(super) async fn from_postgres(
         connection: &mut PgConnection,
-        table: &str,
+        change: &Change,
         error: &sqlx::Error,
     ) -> sqlx::Result<Option<Rejected>> {
         let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
         let Some(error) = error else { return Ok(None) };
         let (code, reason) = match error.code() {
             // Insufficient privilege: a missing grant or a policy.
-            "42501" => return Rejected::forbidden(connection, table).await.map(Some),
+            "42501" => return Rejected::forbidden(connection, &change.table, change.op).await.map(Some),
             // Raised by a trigger or a function of the app, whose message is meant to be read.
             "P0001" => (Code::Constraint, error.message().to_owned()),
             state => match state.get(..2).unwrap_or_default() {
@@ -50,13 +52,25 @@ impl Rejected {
         Ok(Some(Rejected::new(code, reason)))
     }
 
-    /// The user has no right to make the change to this row of `table`.
-    pub(super) async fn forbidden(connection: &mut PgConnection, table: &str) -> sqlx::Result<Rejected> {
+    /// The user has no right to do this to this row of `table`. The sentence is the comment of the policy for that, else
+    /// that of one for everything.
+    pub(super) async fn forbidden(
+        connection: &mut PgConnection,
+        table: &str,
+        operation: Operation,
+    ) -> sqlx::Result<Rejected> {
+        let commands = match operation {
+            Operation::Put => "aw*",
+            Operation::Patch => "wa*",
+            Operation::Delete => "dw*",
+        };
         let comment: Option<String> = sqlx::query_scalar(
             "SELECT obj_description(oid, 'pg_policy') FROM pg_policy
-             WHERE polrelid = to_regclass('public.' || $1) ORDER BY polname LIMIT 1",
+             WHERE polrelid = to_regclass('public.' || $1) AND obj_description(oid, 'pg_policy') IS NOT NULL
+             ORDER BY position(polcmd::text IN $2) = 0, position(polcmd::text IN $2), polname LIMIT 1",
         )
         .bind(table)
+        .bind(commands)
         .fetch_optional(connection)
         .await?
         .flatten();
@@ -112,16 +126,19 @@ pub(super) struct Culprit {
     pub(super) rejected: Rejected,
 }
 
-/// Tells the user in `rejections`, which is synced to every browser of theirs. Its siblings get no notice of their own.
+/// Tells the user in `rejections`, which is synced to every browser of theirs. The culprit's siblings get no notice of their
+/// own, but are kept with it, because to try again is to try all of them.
 pub(super) async fn notify(
     connection: &mut PgConnection,
     user_id: &str,
-    change: &Change,
-    rejected: &Rejected,
+    transaction: &Transaction,
+    Culprit { index, rejected }: &Culprit,
 ) -> sqlx::Result<()> {
+    let change = &transaction.changes[*index];
+    let changes = serde_json::to_string(&transaction.changes).ok();
     sqlx::query(
-        "INSERT INTO rejections (user_id, table_name, row_id, operation, code, reason)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO rejections (user_id, table_name, row_id, operation, code, reason, changes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(user_id)
     .bind(storable(&change.table))
@@ -129,6 +146,7 @@ pub(super) async fn notify(
     .bind(change.op.as_str())
     .bind(rejected.code.as_str())
     .bind(storable(&rejected.reason))
+    .bind(changes.filter(|changes| changes.len() <= limits::KEPT_CHANGES))
     .execute(connection)
     .await?;
     Ok(())

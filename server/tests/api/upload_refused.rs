@@ -203,14 +203,14 @@ async fn rows_of_another_user_are_out_of_reach() {
     let transactions: Vec<_> = changes.iter().map(std::slice::from_ref).collect();
     assert_snapshot!(stranger.upload(&transactions).await, @r"
     3 forbidden: This list belongs to somebody else.
-    4 forbidden: This list belongs to somebody else.
-    5 forbidden: This list belongs to somebody else.
-    6 forbidden: This todo is on a list that has been deleted or belongs to somebody else.
-    7 forbidden: This todo is on a list that has been deleted or belongs to somebody else.
-    8 forbidden: This todo is on a list that has been deleted or belongs to somebody else.
-    9 forbidden: This todo is on a list that has been deleted or belongs to somebody else.
-    10 forbidden: This todo is on a list that has been deleted or belongs to somebody else.
-    11 forbidden: This list belongs to somebody else.
+    4 forbidden: You may not change this list: ask its owner to make you an editor.
+    5 forbidden: Only its owner can delete a list. You can leave it.
+    6 forbidden: You may not change todos of this list: it has been deleted, or you are not one of its editors.
+    7 forbidden: You may not change todos of this list: it has been deleted, or you are not one of its editors.
+    8 forbidden: You may not change todos of this list: it has been deleted, or you are not one of its editors.
+    9 forbidden: You may not change todos of this list: it has been deleted, or you are not one of its editors.
+    10 forbidden: You may not change todos of this list: it has been deleted, or you are not one of its editors.
+    11 forbidden: You may not change this list: ask its owner to make you an editor.
     12 forbidden: This list belongs to somebody else.
     ");
     assert_snapshot!(app.rows("SELECT id AS a, name AS b FROM lists ORDER BY id").await, @r"
