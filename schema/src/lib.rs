@@ -6,6 +6,7 @@
 //! ([`Table::differences`]). The only other places that name tables are the SQL in `migrations/` and the sync
 //! config, and both are checked against this crate.
 
+pub mod account;
 mod client;
 mod column;
 mod postgres;

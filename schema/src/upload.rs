@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 pub struct UploadRequest {
     /// The id of the browser's database. Together with [`Change::op_id`] it names a change for good.
     pub client_id: String,
+    /// The user whose changes these are, so that they are never taken for those of whoever has signed in meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
     /// The client transactions, oldest first.
     pub transactions: Vec<Transaction>,
 }

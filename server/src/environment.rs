@@ -1,7 +1,8 @@
-//! The environment: seven variables, read once at start, so that a mistake stops the start and not a request.
+//! The environment: seven variables and one for proxies, read once at start, so that a mistake stops the start and not a request.
 
 use std::{collections::HashMap, fmt, str::FromStr};
 
+use axum::http::HeaderName;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey};
 use reqwest::Url;
@@ -25,6 +26,9 @@ pub struct Environment {
     pub powersync_api_token: String,
     /// `POWERSYNC_URL`: the sync service as this server reaches it, without a trailing slash.
     pub powersync_url: String,
+    /// `CLIENT_IP_HEADER`, where it is set: the header in which the proxy before this server names the client. Without a
+    /// proxy, and for those that add to `X-Forwarded-For`, there is nothing to set.
+    pub client_ip_header: HeaderName,
 }
 
 impl Environment {
@@ -44,6 +48,10 @@ impl Environment {
         let signing_key = reader.read("POWERSYNC_SIGNING_KEY", signing_key);
         let powersync_api_token = reader.read("POWERSYNC_API_TOKEN", header_value);
         let powersync_url = reader.read("POWERSYNC_URL", service_url);
+        let client_ip_header = match (reader.variable)("CLIENT_IP_HEADER") {
+            None => Some(HeaderName::from_static("x-forwarded-for")),
+            Some(_) => reader.read("CLIENT_IP_HEADER", header_name),
+        };
         match (
             powersync_browser_url,
             token_endpoint,
@@ -52,6 +60,7 @@ impl Environment {
             signing_key,
             powersync_api_token,
             powersync_url,
+            client_ip_header,
         ) {
             (
                 Some(browser_url),
@@ -61,6 +70,7 @@ impl Environment {
                 Some(key),
                 Some(token),
                 Some(url),
+                Some(header),
             ) => Ok(Environment {
                 powersync_browser_url: browser_url,
                 token_endpoint: endpoint,
@@ -69,6 +79,7 @@ impl Environment {
                 signing_key: key,
                 powersync_api_token: token,
                 powersync_url: url,
+                client_ip_header: header,
             }),
             _ => Err(EnvironmentError(reader.complaints)),
         }
@@ -178,6 +189,10 @@ fn header_value(value: &str) -> Result<String, String> {
     }
 }
 
+fn header_name(value: &str) -> Result<HeaderName, String> {
+    value.parse().map_err(|_| "must be the name of a header, such as fly-client-ip".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use ed25519_dalek::pkcs8::{EncodePrivateKey, spki::der::pem::LineEnding};
@@ -238,6 +253,7 @@ mod tests {
           POWERSYNC_SIGNING_KEY must be an Ed25519 private key: PKCS#8 in base64 on one line, or its PEM.
           POWERSYNC_API_TOKEN must be the admin API's token, which has no spaces and only ASCII characters.
           POWERSYNC_URL must be the sync service's URL, such as http://127.0.0.1:8080.
+          CLIENT_IP_HEADER must be the name of a header, such as fly-client-ip.
         Run `cargo realtime up`, which writes these variables to .env.
         ");
     }

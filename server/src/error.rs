@@ -1,18 +1,20 @@
 //! What a request that cannot be answered is told.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::rejection::JsonRejection,
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Why a request is not answered. The body is always `{"error": "a sentence"}`.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// 401: there is no session, or its user does not exist any more.
-    #[error("You are not signed in: open the app's page, which starts a session.")]
+    #[error("You are not signed in: open the app's page, which starts a session or asks you to sign in.")]
     Unauthenticated,
     /// 404: the API has no such path.
     #[error("The API has no such path.")]
@@ -20,6 +22,15 @@ pub enum Error {
     /// 400, 413 or 415: the request is not one that the app would send.
     #[error("{1}")]
     BadRequest(StatusCode, String),
+    /// Any other 4xx: what was asked for is not to be had, for a reason that is a sentence for people.
+    #[error("{1}")]
+    Refused(StatusCode, String),
+    /// 403: another site's page has sent this.
+    #[error("This was sent by a page of another site.")]
+    CrossSite,
+    /// 429: that was too often; how long to wait.
+    #[error("That was too often. Try again in {} seconds.", .0.as_secs() + 1)]
+    TooMany(Duration),
     /// 503: something is away that will be back; the same request will succeed later.
     #[error("The database cannot be reached at the moment: try again.")]
     Unavailable,
@@ -34,13 +45,24 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = match self {
+            Error::TooMany(wait) => {
+                let retry_after = [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())];
+                return (StatusCode::TOO_MANY_REQUESTS, retry_after, self.body()).into_response();
+            }
             Error::Unauthenticated => StatusCode::UNAUTHORIZED,
             Error::NoSuchPath => StatusCode::NOT_FOUND,
-            Error::BadRequest(status, _) => status,
+            Error::BadRequest(status, _) | Error::Refused(status, _) => status,
+            Error::CrossSite => StatusCode::FORBIDDEN,
             Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Error::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        (status, Json(json!({ "error": self.to_string() }))).into_response()
+        (status, self.body()).into_response()
+    }
+}
+
+impl Error {
+    fn body(&self) -> Json<Value> {
+        Json(json!({ "error": self.to_string() }))
     }
 }
 

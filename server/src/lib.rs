@@ -1,8 +1,11 @@
-//! The app's server: pages, guest accounts, sync tokens and uploads.
+//! The app's server: pages, accounts, sync tokens and uploads.
 //!
 //! [`Application::build`] does everything that must have happened before the first request: it binds the port, runs the
 //! migrations, checks that Postgres and the schema crate agree, and deploys the sync config.
 
+mod account;
+mod client_ip;
+mod cross_site;
 mod database;
 /// The environment variables.
 pub mod environment;
@@ -10,6 +13,7 @@ mod error;
 mod headers;
 mod housekeeping;
 mod migrations;
+mod rate_limit;
 mod routes;
 mod schema_check;
 mod session;
@@ -24,9 +28,10 @@ mod upload;
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
-use axum::{Router, extract::FromRef};
+use axum::{Router, extract::FromRef, http::HeaderName};
 pub use environment::Environment;
 use leptos::config::LeptosOptions;
+use rate_limit::RateLimits;
 use sqlx::PgPool;
 use sync_config::SyncService;
 use token::TokenSigner;
@@ -71,10 +76,10 @@ impl Application {
         schema_check::run(&pool).await?;
         let sync_service = SyncService::new(&environment.powersync_url, &environment.powersync_api_token)?;
         sync_config::keep_deployed(sync_service).await?;
-        housekeeping::spawn(pool.clone())?;
 
         let database = environment.direct_database.get_database().unwrap_or_default().to_owned();
-        let state = AppState::new(environment, leptos_options, pool)?;
+        let state = AppState::new(environment, leptos_options, pool, &database)?;
+        housekeeping::spawn(state.pool.clone(), Arc::clone(&state.rate_limits))?;
         let router = routes::router(state, &database)?;
         Ok(Application { listener, address, router })
     }
@@ -87,7 +92,8 @@ impl Application {
     /// Serves until `shutdown` resolves and the open requests have ended, or a few seconds have passed.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
         let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serve = axum::serve(self.listener, self.router).with_graceful_shutdown(async move {
+        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
+        let serve = axum::serve(self.listener, service).with_graceful_shutdown(async move {
             shutdown.await;
             drop(stopping);
         });
@@ -111,6 +117,11 @@ pub(crate) struct AppState {
     token_signer: Arc<TokenSigner>,
     powersync_url: String,
     token_endpoint: String,
+    rate_limits: Arc<RateLimits>,
+    /// The header in which a proxy names the client.
+    client_ip_header: HeaderName,
+    /// The name of the cookie that tells a page its user's id.
+    user_cookie: String,
 }
 
 impl AppState {
@@ -118,6 +129,7 @@ impl AppState {
         environment: Environment,
         leptos_options: LeptosOptions,
         pool: PgPool,
+        database: &str,
     ) -> anyhow::Result<AppState> {
         let powersync_url = environment.powersync_browser_url;
         Ok(AppState {
@@ -126,13 +138,17 @@ impl AppState {
             token_signer: Arc::new(TokenSigner::new(&environment.signing_key, powersync_url.clone())?),
             powersync_url,
             token_endpoint: environment.token_endpoint,
+            rate_limits: Arc::new(RateLimits::new()),
+            client_ip_header: environment.client_ip_header,
+            user_cookie: session::cookie_name("user", database),
         })
     }
 
-    /// What a page tells the browser about its user.
-    fn page_session(&self, user_id: String) -> app::Session {
+    /// What a page tells the browser about its user, who is `None` where the session has ended.
+    fn page_session(&self, user_id: Option<String>) -> app::Session {
         app::Session {
             user_id,
+            user_cookie: self.user_cookie.clone(),
             powersync_url: self.powersync_url.clone(),
             token_endpoint: self.token_endpoint.clone(),
         }

@@ -21,7 +21,7 @@ use tower_http::{
 };
 use tracing::Level;
 
-use crate::{AppState, error::Error, headers, session, token, upload};
+use crate::{AppState, account, cross_site, error::Error, headers, session, token, upload};
 
 /// A page names its user, so no cache between here and the browser may keep it.
 const PRIVATE: &str = "private, no-cache";
@@ -34,6 +34,7 @@ pub(crate) fn router(state: AppState, database: &str) -> anyhow::Result<Router> 
         .fallback_service(files(&state))
         .merge(api())
         .layer(sessions)
+        .layer(middleware::from_fn(cross_site::refuse))
         .layer(middleware::from_fn(headers::behind_tls))
         .route("/health", get(|| async { "ok" }))
         .layer(CompressionLayer::new());
@@ -52,6 +53,7 @@ pub(crate) fn router(state: AppState, database: &str) -> anyhow::Result<Router> 
 
 fn api() -> Router<AppState> {
     Router::new()
+        .merge(account::routes())
         .route("/api/powersync/token", get(token::get))
         .route("/api/sync", post(upload::post).layer(upload::body_limit()))
         .route("/api/{*path}", any(|| async { Error::NoSuchPath }))

@@ -24,7 +24,8 @@ pub(crate) async fn get(
     State(state): State<AppState>,
     SignedIn(user_id): SignedIn,
 ) -> Result<impl IntoResponse> {
-    let token = state.token_signer.sign(&user_id, SystemTime::now())?;
+    state.rate_limits.token(&user_id)?;
+    let token = state.token_signer.sign(user_id, SystemTime::now())?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(token)))
 }
 
@@ -34,6 +35,8 @@ pub(crate) struct SyncToken {
     token: String,
     /// In seconds since 1970.
     expires_at: u64,
+    /// Whose token it is. A page that has been open since before somebody else signed in here must not sync with it.
+    user_id: String,
 }
 
 #[derive(Serialize)]
@@ -59,15 +62,15 @@ impl TokenSigner {
         Ok(TokenSigner { key: EncodingKey::from_ed_der(key.to_pkcs8_der()?.as_bytes()), header, audience })
     }
 
-    fn sign(&self, user_id: &str, now: SystemTime) -> Result<SyncToken> {
+    fn sign(&self, user_id: String, now: SystemTime) -> Result<SyncToken> {
         let iat = now.duration_since(UNIX_EPOCH).map_err(|_| Error::Internal)?.as_secs();
         let exp = iat + LIFE.as_secs();
-        let claims = Claims { sub: user_id, aud: &self.audience, iat, exp };
+        let claims = Claims { sub: &user_id, aud: &self.audience, iat, exp };
         let token = jsonwebtoken::encode(&self.header, &claims, &self.key).map_err(|error| {
             tracing::error!("a sync token cannot be signed: {error}");
             Error::Internal
         })?;
-        Ok(SyncToken { token, expires_at: exp })
+        Ok(SyncToken { token, expires_at: exp, user_id })
     }
 }
 

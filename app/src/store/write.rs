@@ -20,7 +20,7 @@ pub fn use_writer() -> Writer {
     Writer {
         store: StoredValue::new(use_context()),
         user_id: StoredValue::new(
-            use_context::<Session>().map(|session| session.user_id).unwrap_or_default(),
+            use_context::<Session>().and_then(|session| session.user_id).unwrap_or_default(),
         ),
         failure: use_context::<WriteFailure>().map(|failure| failure.0).unwrap_or_default(),
     }

@@ -34,7 +34,11 @@ pub(crate) async fn post(
     SignedIn(user_id): SignedIn,
     request: std::result::Result<Json<UploadRequest>, JsonRejection>,
 ) -> Result<Json<UploadResponse>> {
-    let Json(UploadRequest { client_id, transactions }) = request?;
+    let Json(UploadRequest { client_id, user_id: of, transactions }) = request?;
+    if of.is_some_and(|of| of != user_id) {
+        // To its sender that is the same as no session: these changes can only be sent by their own user.
+        return Err(Error::Unauthenticated);
+    }
     let client = Client { user_id, client_id: parse_client_id(client_id)? };
     let rules = Rules { tables: TABLES, strategies: conflict::STRATEGIES };
     let mut verdicts = Vec::new();

@@ -74,6 +74,7 @@ pub fn environment(database: PgConnectOptions) -> Environment {
         signing_key: signing_key(),
         powersync_api_token: "token".to_owned(),
         powersync_url: POWERSYNC_URL.to_owned(),
+        client_ip_header: header::HeaderName::from_static("x-forwarded-for"),
     }
 }
 
@@ -108,7 +109,9 @@ pub async fn get(url: &str, path: &str, cookie: Option<&str>) -> Response {
 
 /// The session cookie that a response sets, as `name=value`.
 pub fn cookie(response: &Response) -> Option<String> {
-    let cookie = response.headers().get(header::SET_COOKIE)?.to_str().unwrap();
+    let mut cookies =
+        response.headers().get_all(header::SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap());
+    let cookie = cookies.find(|cookie| cookie.starts_with("session_"))?;
     Some(cookie.split(';').next().unwrap().to_owned())
 }
 
@@ -166,7 +169,7 @@ impl Browser {
     pub fn request(&self, transactions: &[&[Change]]) -> UploadRequest {
         let transactions =
             transactions.iter().map(|changes| Transaction { changes: changes.to_vec() }).collect();
-        UploadRequest { client_id: self.client_id.clone(), transactions }
+        UploadRequest { client_id: self.client_id.clone(), user_id: Some(self.user_id.clone()), transactions }
     }
 
     pub async fn post(&self, request: &UploadRequest) -> Response {

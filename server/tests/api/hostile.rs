@@ -203,7 +203,7 @@ impl Attack {
             left -= transaction.changes.len();
             transactions.push(transaction);
         }
-        UploadRequest { client_id, transactions }
+        UploadRequest { client_id, user_id: None, transactions }
     }
 
     fn change(&mut self, prefix: &str) -> Change {

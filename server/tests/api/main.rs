@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails, and clippy does not see that its helpers are tests too"
 )]
 
+mod account;
 mod database;
 mod helpers;
 mod hostile;

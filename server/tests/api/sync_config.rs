@@ -121,7 +121,12 @@ impl Service {
     async fn try_current(&self) -> Option<Value> {
         let request =
             Client::new().get(format!("{}/api/sync-rules/v1/current", self.url)).bearer_auth("token");
-        let answer: Value = request.send().await.ok()?.json().await.unwrap();
+        let answer = request.send().await.ok()?;
+        if answer.status().is_server_error() {
+            // It listens, and has not opened its database yet.
+            return None;
+        }
+        let answer: Value = answer.json().await.unwrap();
         Some(answer["data"]["current"].clone())
     }
 

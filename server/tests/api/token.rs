@@ -22,6 +22,7 @@ async fn a_token_is_signed_for_its_user_and_this_sync_service() {
     let token = decode::<Value>(body["token"].as_str().unwrap(), &public_key, &validation).unwrap();
 
     assert_eq!(token.claims["sub"], browser.user_id);
+    assert_eq!(body["user_id"], browser.user_id);
     assert_eq!(token.claims["exp"], body["expires_at"]);
     assert_eq!(token.claims["exp"].as_i64().unwrap() - token.claims["iat"].as_i64().unwrap(), 300);
     assert_eq!(token.header.typ.as_deref(), Some("JWT"));
@@ -35,6 +36,27 @@ async fn without_a_session_there_is_no_token() {
         let response = get(&app.url, "/api/powersync/token", cookie).await;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         let body: Value = response.json().await.unwrap();
-        assert_eq!(body["error"], "You are not signed in: open the app's page, which starts a session.");
+        assert_eq!(
+            body["error"],
+            "You are not signed in: open the app's page, which starts a session or asks you to sign in."
+        );
     }
+}
+
+#[tokio::test]
+async fn who_asks_for_tokens_all_the_time_is_told_to_wait() {
+    let app = spawn_app().await;
+    let browser = app.browser().await;
+    let token = async || get(&app.url, "/api/powersync/token", Some(&browser.cookie)).await;
+    let mut answer = token().await;
+    for _ in 0..200 {
+        if answer.status() != StatusCode::OK {
+            break;
+        }
+        answer = token().await;
+    }
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(answer.headers().contains_key(header::RETRY_AFTER));
+    let another = app.browser().await;
+    assert_eq!(get(&app.url, "/api/powersync/token", Some(&another.cookie)).await.status(), StatusCode::OK);
 }

@@ -1,0 +1,100 @@
+//! How often somebody may try what costs something or could be guessed.
+//!
+//! The counts are in this process: several servers behind one proxy allow as many times as much.
+
+use std::{net::IpAddr, num::NonZeroU32, time::Duration};
+
+use governor::{
+    DefaultKeyedRateLimiter, Quota, RateLimiter,
+    clock::{Clock, MonotonicClock},
+};
+
+use crate::{
+    client_ip::ClientIp,
+    error::{Error, Result},
+};
+
+/// The limits, each with its counts.
+pub(crate) struct RateLimits {
+    guests: DefaultKeyedRateLimiter<IpAddr>,
+    passwords: DefaultKeyedRateLimiter<IpAddr>,
+    sign_ins: DefaultKeyedRateLimiter<String>,
+    tokens: DefaultKeyedRateLimiter<String>,
+}
+
+impl RateLimits {
+    pub(crate) fn new() -> RateLimits {
+        RateLimits {
+            // A school behind one address comes in at once; a thousand guests a minute are no school.
+            guests: limiter(100, Quota::per_minute(count(10))),
+            passwords: limiter(30, Quota::per_minute(count(12))),
+            sign_ins: limiter(10, Quota::per_minute(count(2))),
+            // A browser asks every few minutes, and once more for every time that its connection was lost.
+            tokens: limiter(60, Quota::per_minute(count(60))),
+        }
+    }
+
+    /// A new guest: a row that stays.
+    pub(crate) fn guest(&self, client: ClientIp) -> Result<()> {
+        check(&self.guests, &client.network())
+    }
+
+    /// Anything that a password is hashed for.
+    pub(crate) fn password(&self, client: ClientIp) -> Result<()> {
+        check(&self.passwords, &client.network())
+    }
+
+    /// A guess at the password of one user, from wherever.
+    pub(crate) fn sign_in(&self, name: &str) -> Result<()> {
+        check(&self.sign_ins, &name.chars().take(60).flat_map(char::to_lowercase).collect())
+    }
+
+    /// A sync token.
+    pub(crate) fn token(&self, user_id: &str) -> Result<()> {
+        check(&self.tokens, &user_id.to_owned())
+    }
+
+    /// Forgets whom no limit is near to.
+    pub(crate) fn forget(&self) {
+        self.guests.retain_recent();
+        self.passwords.retain_recent();
+        self.sign_ins.retain_recent();
+        self.tokens.retain_recent();
+    }
+}
+
+fn limiter<K: Clone + Eq + std::hash::Hash>(burst: u32, quota: Quota) -> DefaultKeyedRateLimiter<K> {
+    RateLimiter::keyed(quota.allow_burst(count(burst)))
+}
+
+fn count(count: u32) -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(count.saturating_sub(1))
+}
+
+fn check<K: Clone + Eq + std::hash::Hash>(limiter: &DefaultKeyedRateLimiter<K>, key: &K) -> Result<()> {
+    limiter.check_key(key).map_err(|until| {
+        let wait = until.wait_time_from(MonotonicClock.now());
+        Error::TooMany(wait.max(Duration::from_secs(1)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_one_clients_or_one_names() {
+        let limits = RateLimits::new();
+        for _ in 0..10 {
+            assert!(limits.sign_in("Ann").is_ok());
+        }
+        assert!(matches!(limits.sign_in("ANN"), Err(Error::TooMany(wait)) if wait.as_secs() <= 30));
+        assert!(limits.sign_in("Bob").is_ok());
+
+        let one = ClientIp(IpAddr::from([1, 1, 1, 1]));
+        while limits.guest(one).is_ok() {}
+        assert!(limits.guest(ClientIp(IpAddr::from([1, 1, 1, 2]))).is_ok());
+        limits.forget();
+        assert!(limits.guest(one).is_err());
+    }
+}
