@@ -1,5 +1,6 @@
 //! What people see: the pages, and [`store::Store`], the port through which they read and write.
 
+pub mod account;
 mod components;
 mod pages;
 pub mod queries;
@@ -12,7 +13,7 @@ use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{A, Route, Router, Routes};
 use leptos_router::path;
-use pages::{ListPage, ListsPage, NotFoundPage};
+use pages::{AccountPage, ListPage, ListsPage, NotFoundPage};
 pub use session::Session;
 use store::WriteFailure;
 use title::TITLE;
@@ -42,7 +43,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
 }
 
-/// The app. It expects a [`Session`] and, in a browser, a [`store::SharedStore`] in context.
+/// The app. It expects a [`Session`] and, in a browser, a [`store::SharedStore`] and a [`account::SharedAccounts`] in
+/// context.
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
@@ -60,6 +62,9 @@ pub fn App() -> impl IntoView {
                         "Lists"
                     </A>
                 </nav>
+                <A href="/account" attr:class="account">
+                    "Account"
+                </A>
                 <SyncStatus />
             </header>
             <Notices />
@@ -67,6 +72,7 @@ pub fn App() -> impl IntoView {
                 <Routes fallback=NotFoundPage>
                     <Route path=path!("/") view=ListsPage />
                     <Route path=path!("/lists/:id") view=ListPage />
+                    <Route path=path!("/account") view=AccountPage />
                 </Routes>
             </main>
         </Router>

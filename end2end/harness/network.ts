@@ -8,6 +8,7 @@ import type { Socket } from "node:net";
  */
 export class Network {
   private isCut = false;
+  private readonly refused = new Set<string>();
   private readonly sockets = new Set<Socket>();
   private readonly open = new Map<IncomingMessage, string>();
 
@@ -43,9 +44,15 @@ export class Network {
     for (const socket of this.sockets) socket.destroy();
   }
 
-  /** Undoes a cut. */
+  /** Ends every request for this path, as a broken line would. */
+  refuse(path: string) {
+    this.refused.add(path);
+  }
+
+  /** Undoes a cut and all refusals. */
   restore() {
     this.isCut = false;
+    this.refused.clear();
   }
 
   /** How many requests for this path are under way. */
@@ -61,7 +68,12 @@ export class Network {
 
   private forward(incoming: IncomingMessage, answer: ServerResponse) {
     const { method, headers, url } = incoming;
-    this.open.set(incoming, URL.parse(url ?? "")?.pathname ?? "");
+    const path = URL.parse(url ?? "")?.pathname ?? "";
+    if (this.refused.has(path)) {
+      incoming.socket.destroy();
+      return;
+    }
+    this.open.set(incoming, path);
     const outgoing = request(url ?? "", { method, headers, agent: false }, (response) => {
       answer.writeHead(response.statusCode ?? 502, response.headers);
       response.on("error", () => answer.destroy()).pipe(answer);

@@ -69,3 +69,44 @@ export async function editTodo(page: Page, title: string, newTitle: string) {
 export async function remove(page: Page, name: string) {
   await page.getByRole("button", { name: `Delete ${name}`, exact: true }).click();
 }
+
+/** The password of everybody in these tests. */
+export const password = "correct horse";
+
+export async function openAccount(page: Page) {
+  await page.getByRole("link", { name: "Account" }).click();
+  await expect(page.getByRole("heading", { name: "Account" })).toBeVisible();
+}
+
+/** Makes an account of the page's guest. */
+export async function createAccount(page: Page, name: string) {
+  await openAccount(page);
+  await fillIn(page, "Create an account", { Name: name, "New password": password });
+  await expect(page.getByText(`You are signed in as ${name}.`)).toBeVisible();
+}
+
+/** Signs in on the page that is open, which then loads as the user's. */
+export async function signIn(page: Page, name: string) {
+  await openAccount(page);
+  await fillIn(page, "Sign in", { Name: name, Password: password });
+  await expect(page.getByRole("heading", { name: "Lists" })).toBeVisible();
+}
+
+export async function signOut(page: Page) {
+  await openAccount(page);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect(page.getByRole("heading", { name: "Lists" })).toBeVisible();
+}
+
+/** Fills a form in and submits it. */
+export async function fillIn(page: Page, form: string, values: Record<string, string>) {
+  const fields = page.getByRole("form", { name: form });
+  for (const [label, value] of Object.entries(values)) await fields.getByLabel(label, { exact: true }).fill(value);
+  await fields.getByRole("button").click();
+}
+
+/** Goes to the first page, by its link. */
+export async function openLists(page: Page) {
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Lists" }).click();
+  await expect(page.getByRole("heading", { name: "Lists" })).toBeVisible();
+}

@@ -1,6 +1,7 @@
 //! A safe layer over the SDK's database: Rust types in, Rust types out, and callbacks that end with their guards.
 
 use app::store::{Statement, StoreError, Subscription};
+use futures::future::{LocalBoxFuture, Shared};
 use js_sys::{Array, BigInt, Function, JSON, JsString, Object, Promise, Reflect};
 use send_wrapper::SendWrapper;
 use serde_json::json;
@@ -15,6 +16,9 @@ use crate::sdk::{self, LockContext, PowerSyncDatabase, RawQueryResult, Sdk, Sync
 const SDK_URL: &str = "/powersync/sdk.js";
 /// The worker that holds SQLite and, shared by all tabs, the sync connection.
 const WORKER_URL: &str = "/powersync/worker.js";
+
+/// A database that is being opened; it ends for everybody who waits for it.
+pub type Opening = Shared<LocalBoxFuture<'static, Result<Database, StoreError>>>;
 
 /// The local SQLite database of one user.
 #[derive(Clone)]

@@ -1,10 +1,13 @@
 //! The browser's entry: hydrates the app and gives it a [`Store`] on the PowerSync web SDK.
 //!
-//! From the outside in: [`store`] is the port's implementation, [`database`] a safe layer over the SDK, [`connector`]
+//! From the outside in: [`store`] and [`accounts`] are the ports' implementations, [`database`] a safe layer over the SDK, [`connector`]
 //! and [`upload`] what the SDK asks of an app, and [`sdk`] the SDK's own classes.
 
+mod accounts;
 mod connector;
 mod database;
+mod http;
+mod identity;
 mod javascript;
 mod offline;
 mod reset;
@@ -15,6 +18,8 @@ mod upload;
 
 use std::sync::Arc;
 
+use accounts::HttpAccounts;
+use app::account::SharedAccounts;
 use app::store::SharedStore;
 use app::{App, Session};
 use leptos::prelude::*;
@@ -25,12 +30,14 @@ use wasm_bindgen::prelude::wasm_bindgen;
 #[wasm_bindgen]
 pub fn hydrate() {
     console_error_panic_hook::set_once();
-    let Some(session) = session() else {
+    let Some((session, user_id)) = session() else {
         leptos::logging::error!("The page has no session, so it stays as it is. Reload it.");
         return;
     };
     leptos::mount::hydrate_body(move || {
-        provide_context(SharedStore(Arc::new(PowerSyncStore::open(session.clone()))));
+        let store = PowerSyncStore::open(session.clone(), user_id.clone());
+        provide_context(SharedAccounts(Arc::new(HttpAccounts::new(user_id.clone(), store.database()))));
+        provide_context(SharedStore(Arc::new(store)));
         provide_context(session);
         view! { <App /> }
     });
@@ -40,8 +47,13 @@ pub fn hydrate() {
     }
 }
 
-fn session() -> Option<Session> {
+/// What the server has told this page, and whose local database to open.
+fn session() -> Option<(Session, String)> {
     let selector = format!("meta[name={}]", Session::META_NAME);
     let meta = document().query_selector(&selector).ok().flatten()?;
-    serde_json::from_str(&meta.get_attribute("content")?).ok()
+    let mut session: Session = serde_json::from_str(&meta.get_attribute("content")?).ok()?;
+    // A page from a cache may name a user who has left; the cookie is always right.
+    let user_id = identity::user_id(&session).or(session.user_id)?;
+    session.user_id = Some(user_id.clone());
+    Some((session, user_id))
 }

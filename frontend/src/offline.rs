@@ -8,13 +8,23 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{PerformanceResourceTiming, ServiceWorkerContainer};
 
 /// One page of every route. Without a network the service worker serves them for all pages of their route.
-const PAGES: &[&str] = &["/", "/lists/offline"];
+const PAGES: &[&str] = &["/", "/lists/offline", "/account"];
+/// Where the service worker keeps pages and files, by the name that it gives the place.
+const CACHE: &str = "app";
 
 /// Registers the service worker and lets it store what an offline start needs.
 pub async fn prepare() {
     if let Err(error) = try_prepare().await {
         // The app works without; only a start without a network does not.
         leptos::logging::warn!("The app cannot be stored for offline use: {error:?}");
+    }
+}
+
+/// Deletes the stored pages, which name the user whose they were.
+pub async fn forget() {
+    let Ok(caches) = window().caches() else { return };
+    if let Err(error) = JsFuture::from(caches.delete(CACHE)).await {
+        leptos::logging::warn!("The stored pages cannot be deleted: {error:?}");
     }
 }
 

@@ -1,24 +1,26 @@
-//! The way out when the local database is stuck.
+//! The way out when the local database is stuck, or its user leaves.
 
-use app::store::StoreError;
 use futures::FutureExt;
-use futures::future::{LocalBoxFuture, Shared};
 use leptos::prelude::window;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::database::{self, Database};
+use crate::database::{self, Opening};
 
-/// Deletes the local data of a user and loads the page again, which downloads it anew. A database that does not
-/// open is deleted from outside.
-pub async fn reset(opening: Shared<LocalBoxFuture<'static, Result<Database, StoreError>>>, user_id: String) {
+/// Deletes the local data of a user and loads the page again, which downloads it anew.
+pub async fn reset(opening: Opening, user_id: String) {
+    clear(opening, &user_id).await;
+    let _ = window().location().reload();
+}
+
+/// Deletes the local data of a user, unsent changes included. A database that does not open is deleted from outside.
+pub async fn clear(opening: Opening, user_id: &str) {
     let cleared = match opening.now_or_never() {
         Some(Ok(database)) => database.sdk().disconnect_and_clear().await.map(drop),
-        Some(Err(_)) | None => delete_files(&user_id).await,
+        Some(Err(_)) | None => delete_files(user_id).await,
     };
     if let Err(error) = cleared {
         leptos::logging::warn!("The local data could not be deleted: {error:?}");
     }
-    let _ = window().location().reload();
 }
 
 async fn delete_files(user_id: &str) -> Result<(), wasm_bindgen::JsValue> {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use app::Session;
 use app::store::{Deliver, Statement, Status, Store, StoreError, Subscription, WriteFuture};
 use futures::channel::mpsc;
-use futures::future::{FutureExt, LocalBoxFuture, Shared};
+use futures::future::FutureExt;
 use futures::{StreamExt, select_biased};
 use js_sys::{Array, Date};
 use leptos::prelude::*;
@@ -15,7 +15,7 @@ use leptos::task::spawn_local;
 use schema::Timestamp;
 use send_wrapper::SendWrapper;
 
-use crate::database::Database;
+use crate::database::{Database, Opening};
 use crate::{reset, sync};
 
 /// The store of one browser tab.
@@ -27,7 +27,7 @@ pub struct PowerSyncStore {
 /// What the store's tasks share.
 pub struct Inner {
     /// Ends when the database is open, for everybody who waits for it.
-    pub database: Shared<LocalBoxFuture<'static, Result<Database, StoreError>>>,
+    pub database: Opening,
     /// What people see of syncing.
     pub status: RwSignal<Status>,
     /// The tables each query reads: asking SQLite costs two round trips to its worker.
@@ -35,16 +35,20 @@ pub struct Inner {
 }
 
 impl PowerSyncStore {
-    /// Starts to open the session's user's database, and syncs it as soon as it is open. Reads and writes may be
+    /// Starts to open the user's database, and syncs it as soon as it is open. Reads and writes may be
     /// asked for at once; they wait for it.
-    pub fn open(session: Session) -> PowerSyncStore {
-        let user_id = session.user_id.clone();
+    pub fn open(session: Session, user_id: String) -> PowerSyncStore {
         let opened = user_id.clone();
         let database = async move { Database::open(&opened).await }.boxed_local().shared();
         let inner =
             Rc::new(Inner { database, status: RwSignal::new(Status::default()), tables: RefCell::default() });
         spawn_local(sync::sync(inner.clone(), session));
         PowerSyncStore { inner: SendWrapper::new(inner), user_id }
+    }
+
+    /// The database, as soon as it is open.
+    pub fn database(&self) -> Opening {
+        self.inner.database.clone()
     }
 }
 

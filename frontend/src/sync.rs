@@ -28,7 +28,7 @@ pub async fn sync(inner: Rc<Inner>, session: Session) {
     let Ok(database) = inner.database.clone().await else { return };
     status.update(|status| (status.open, status.open_error) = (true, None));
     let _following = database.on_status(move |sync| status.update(|status| show(status, &sync)));
-    let (connector, options) = (connector(session, database.clone()), sync_options());
+    let (connector, options) = (connector(session, database.clone(), status), sync_options());
     let connecting = async {
         connect(&database, &connector, &options).await;
         status.update(|status| status.tried = true);

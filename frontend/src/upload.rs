@@ -1,5 +1,7 @@
 //! The upload of local writes to `POST /api/sync`.
 
+use std::fmt;
+
 use app::store::StoreError;
 use gloo_net::http::Request;
 use js_sys::{AsyncIterator, Function, JSON, Reflect, Symbol};
@@ -18,12 +20,12 @@ const ENOUGH: usize = 1024 * 1024;
 
 /// Sends the oldest transactions of the upload queue, several in one request with their boundaries kept, and takes
 /// them out of the queue when the server has given its verdicts. The SDK calls it again until the queue is empty.
-pub async fn upload(database: &Database) -> Result<(), StoreError> {
+pub async fn upload(database: &Database, user_id: Option<String>) -> Result<(), UploadError> {
     let (transactions, last) = oldest_transactions(database).await?;
     let Some(last) = last else { return Ok(()) };
     let client_id = database.sdk().get_client_id().await.map_err(store_error)?;
     let client_id = client_id.as_string().unwrap_or_default();
-    report(&send(UploadRequest { client_id, transactions }).await?);
+    report(&send(UploadRequest { client_id, user_id, transactions }).await?);
     last.complete().await.map_err(store_error)?;
     Ok(())
 }
@@ -53,15 +55,42 @@ fn parse(json: &str) -> Result<Transaction, StoreError> {
     Ok(Transaction { changes })
 }
 
-async fn send(request: UploadRequest) -> Result<UploadResponse, StoreError> {
+async fn send(request: UploadRequest) -> Result<UploadResponse, UploadError> {
     let failed = |error: gloo_net::Error| StoreError(format!("The server could not be reached: {error}"));
     let response = Request::post("/api/sync").json(&request).map_err(failed)?.send().await.map_err(failed)?;
     match response.status() {
-        200 => response.json().await.map_err(failed),
-        401 => Err(StoreError("The session has ended. Reload the page to send what is waiting.".to_owned())),
-        status => Err(StoreError(format!(
-            "The server answered an upload with status {status}. It will be sent again."
-        ))),
+        200 => Ok(response.json().await.map_err(failed)?),
+        401 => Err(UploadError::SessionEnded),
+        status => {
+            let sentence =
+                format!("The server answered an upload with status {status}. It will be sent again.");
+            Err(StoreError(sentence).into())
+        }
+    }
+}
+
+/// Why changes stay in the upload queue.
+pub enum UploadError {
+    /// The server does not know their user any more in this browser.
+    SessionEnded,
+    /// Anything else, which will pass.
+    Failed(StoreError),
+}
+
+impl From<StoreError> for UploadError {
+    fn from(error: StoreError) -> UploadError {
+        UploadError::Failed(error)
+    }
+}
+
+impl fmt::Display for UploadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UploadError::SessionEnded => {
+                f.write_str("The session has ended. Sign in to send what is waiting.")
+            }
+            UploadError::Failed(error) => f.write_str(&error.0),
+        }
     }
 }
 

@@ -26,8 +26,8 @@ impl RateLimits {
     pub(crate) fn new() -> RateLimits {
         RateLimits {
             // A school behind one address comes in at once; a thousand guests a minute are no school.
-            guests: limiter(100, Quota::per_minute(count(10))),
-            passwords: limiter(30, Quota::per_minute(count(12))),
+            guests: limiter(200, Quota::per_minute(count(10))),
+            passwords: limiter(60, Quota::per_minute(count(12))),
             sign_ins: limiter(10, Quota::per_minute(count(2))),
             // A browser asks every few minutes, and once more for every time that its connection was lost.
             tokens: limiter(60, Quota::per_minute(count(60))),

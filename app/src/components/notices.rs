@@ -1,15 +1,18 @@
 use leptos::prelude::*;
+use leptos_router::components::A;
 
 use crate::queries;
-use crate::store::{Statement, WriteFailure, use_query, use_writer};
+use crate::store::{Statement, WriteFailure, use_query, use_session_ended, use_writer};
 
-/// What went wrong: changes that the server rejected, until they are dismissed, and the last failed local write.
+/// What went wrong: changes that the server rejected, until they are dismissed, the last failed local write, and a session
+/// that has ended.
 ///
 /// Rejections are synced rows, so a notice arrives together with the rollback of its change, on all devices.
 #[component]
 pub fn Notices() -> impl IntoView {
     let rejections = use_query(queries::rejections);
     let writer = use_writer();
+    let session_ended = use_session_ended();
     let failure = expect_context::<WriteFailure>().0;
     view! {
         <section class="notices" aria-label="Notices" aria-live="polite">
@@ -25,6 +28,14 @@ pub fn Notices() -> impl IntoView {
                         }
                     })
             }}
+            <Show when=move || session_ended.get()>
+                <p class="notice" role="alert">
+                    <span>
+                        "Your session has ended. What you change stays on this device until you sign in again."
+                    </span>
+                    <A href="/account">"Sign in"</A>
+                </p>
+            </Show>
             <For
                 each=move || rejections.rows.get()
                 key=|rejection| rejection.id.clone()

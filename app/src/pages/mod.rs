@@ -1,9 +1,11 @@
 //! One file a page.
 
+mod account;
 mod list;
 mod lists;
 mod not_found;
 
+pub use account::AccountPage;
 pub use list::ListPage;
 pub use lists::ListsPage;
 pub use not_found::NotFoundPage;

@@ -18,7 +18,7 @@ use leptos::prelude::*;
 pub use live_query::{LiveQuery, LiveRow, Load, use_query};
 pub use query::{Query, Statement};
 use schema::Timestamp;
-pub use status::{Status, use_synced};
+pub use status::{Status, use_session_ended, use_synced};
 pub use write::{WriteFailure, Writer, use_writer};
 
 /// A database that pages read and write. Implemented by `frontend` on the PowerSync web SDK.

@@ -17,6 +17,8 @@ pub struct Status {
     pub has_synced: bool,
     /// Changes in the upload queue.
     pub waiting: usize,
+    /// Whether the server knows this browser no more. What is written stays here until its user signs in again.
+    pub session_ended: bool,
     /// Why the last upload failed, while it is being tried again.
     pub upload_error: Option<String>,
     /// Why the local database could not be opened. Resetting it is the way out.
@@ -26,10 +28,19 @@ pub struct Status {
 /// Whether this device has ever held everything that the user may read. Before that, a row that has not been downloaded
 /// yet looks like one that does not exist.
 pub fn use_synced() -> Signal<bool> {
+    use_status(|status| status.has_synced)
+}
+
+/// Whether the server knows this browser no more ([`Status::session_ended`]).
+pub fn use_session_ended() -> Signal<bool> {
+    use_status(|status| status.session_ended)
+}
+
+fn use_status(read: fn(&Status) -> bool) -> Signal<bool> {
     match use_store() {
         Some(store) => {
             let status = store.status();
-            Signal::derive(move || status.with(|status| status.has_synced))
+            Memo::new(move |_| status.with(read)).into()
         }
         None => Signal::stored(false),
     }
