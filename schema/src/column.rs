@@ -60,8 +60,8 @@ impl ColumnKind {
     }
 }
 
-/// A Rust type that a column can hold.
-pub trait ColumnType: Sized {
+/// A Rust type that a column can hold. Its default is what [`cell`] reads where a row lacks the column.
+pub trait ColumnType: Sized + Default {
     /// What a column of this type holds.
     const KIND: ColumnKind;
     /// Whether it may be `NULL`.
@@ -152,8 +152,14 @@ pub mod cell {
     use super::*;
 
     /// Reads a cell; an error names the type that the column should hold.
+    ///
+    /// A row that a browser was sent before a column was added has `NULL` there, whatever Postgres has, until it is sent again.
+    /// That takes a network, so the page goes on with the type's default meanwhile.
     pub fn deserialize<'de, T: ColumnType, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
         let value = Value::deserialize(deserializer)?;
+        if value.is_null() {
+            return Ok(T::default());
+        }
         let message = format!("expected {}, found {value}", T::KIND.postgres());
         T::read(value).ok_or_else(|| serde::de::Error::custom(message))
     }

@@ -60,9 +60,14 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{TableRow, Todo};
+    use crate::Timestamp;
 
-    fn todos_in_postgres() -> Vec<PostgresColumn> {
+    const GOODS: Table = Table::new(
+        "goods",
+        &[Column::of::<String>("name"), Column::of::<bool>("sold"), Column::of::<Timestamp>("made_at")],
+    );
+
+    fn goods_in_postgres() -> Vec<PostgresColumn> {
         let column = |name: &str, data_type: &str| PostgresColumn {
             name: name.to_owned(),
             data_type: data_type.to_owned(),
@@ -70,31 +75,30 @@ mod tests {
         };
         vec![
             column("id", "text"),
-            column("list_id", "text"),
-            column("title", "text"),
-            column("done", "boolean"),
-            column("created_at", "timestamp with time zone"),
+            column("name", "text"),
+            column("sold", "boolean"),
+            column("made_at", "timestamp with time zone"),
         ]
     }
 
     #[test]
     fn equal_tables_have_no_differences() {
-        assert_eq!(Todo::TABLE.differences(&todos_in_postgres()), Vec::<String>::new());
+        assert_eq!(GOODS.differences(&goods_in_postgres()), Vec::<String>::new());
     }
 
     #[test]
     fn each_difference_is_named() {
-        let mut columns = todos_in_postgres();
-        columns[2].nullable = true;
-        columns[3].data_type = "integer".to_owned();
-        columns[4].name = "made_at".to_owned();
+        let mut columns = goods_in_postgres();
+        columns[1].nullable = true;
+        columns[2].data_type = "integer".to_owned();
+        columns[3].name = "baked_at".to_owned();
         assert_eq!(
-            Todo::TABLE.differences(&columns),
+            GOODS.differences(&columns),
             [
-                "column todos.title is text not null in the schema crate, but text in Postgres",
-                "column todos.done is boolean not null in the schema crate, but integer not null in Postgres",
-                "column todos.created_at is in the schema crate, but not in Postgres: write a migration",
-                "column todos.made_at is in Postgres, but not in the schema crate: add it to schema/src/tables.rs",
+                "column goods.name is text not null in the schema crate, but text in Postgres",
+                "column goods.sold is boolean not null in the schema crate, but integer not null in Postgres",
+                "column goods.made_at is in the schema crate, but not in Postgres: write a migration",
+                "column goods.baked_at is in Postgres, but not in the schema crate: add it to schema/src/tables.rs",
             ]
         );
     }
@@ -102,8 +106,8 @@ mod tests {
     #[test]
     fn a_missing_table_is_one_difference() {
         assert_eq!(
-            Todo::TABLE.differences(&[]),
-            ["table todos is in the schema crate, but not in Postgres: write a migration"]
+            GOODS.differences(&[]),
+            ["table goods is in the schema crate, but not in Postgres: write a migration"]
         );
     }
 }

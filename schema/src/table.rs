@@ -77,7 +77,7 @@ pub(crate) use table;
 
 #[cfg(test)]
 mod tests {
-    use crate::TableRow;
+    use crate::{TableRow, Timestamp};
 
     table! {
         /// Goods in a store.
@@ -85,6 +85,41 @@ mod tests {
             /// How many there are.
             pub amount: i64,
         }
+    }
+
+    table! {
+        /// What somebody wrote down.
+        pub struct Note in "notes" {
+            /// The text.
+            pub text: String,
+            /// How much it matters.
+            pub priority: i64,
+            /// How long it is.
+            pub length: f64,
+            /// Whether it is read.
+            pub read: bool,
+            /// Who wrote it.
+            pub author: Option<String>,
+            /// When it was written.
+            pub written_at: Timestamp,
+        }
+    }
+
+    #[test]
+    fn a_row_that_was_sent_before_its_columns_were_added_is_read() {
+        let read = serde_json::from_str::<Note>(r#"["a", null, null, null, null, null, null]"#).unwrap();
+        let empty = Note {
+            id: "a".to_owned(),
+            text: String::new(),
+            priority: 0,
+            length: 0.0,
+            read: false,
+            author: None,
+            written_at: Timestamp(String::new()),
+        };
+        assert_eq!(read, empty);
+        let wrong = serde_json::from_str::<Note>(r#"["a", "", "one", 0, 0, null, ""]"#).unwrap_err();
+        assert!(wrong.to_string().starts_with(r#"expected bigint, found "one""#), "{wrong}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// That is how PowerSync delivers a Postgres `timestamptz`. A browser writes the same form, so that rows made
 /// here and rows that come from there sort together as text.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub String);
 
 impl Timestamp {

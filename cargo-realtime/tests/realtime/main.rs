@@ -40,3 +40,5 @@ mod transcript;
 mod tree;
 #[cfg(test)]
 mod twins;
+#[cfg(test)]
+mod upgrade;

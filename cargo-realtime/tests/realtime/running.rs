@@ -1,6 +1,6 @@
 //! Commands that go on until Ctrl-C.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
@@ -32,11 +32,21 @@ impl Running {
         said
     }
 
+    /// Presses Enter; the command must have been given a pipe to read from.
+    pub fn enter(&mut self) {
+        self.child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    }
+
     /// Presses Ctrl-C; gives what it says after that, and whether it ends well.
     pub fn interrupt(&mut self) -> (String, bool) {
         assert!(
             Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap().success()
         );
+        self.end()
+    }
+
+    /// Waits until it has ended by itself; gives what it says until then, and whether it ends well.
+    pub fn end(&mut self) -> (String, bool) {
         let mut said = String::new();
         self.said.read_to_string(&mut said).unwrap();
         (said, self.child.wait().unwrap().success())

@@ -1,26 +1,16 @@
-//! The whole story, as an assistant and its user live it: four calls, a schema change, two browsers in sync, and the
-//! new app passes its own tests.
+//! The whole story, as an assistant and its user live it: four calls, two browsers in sync, an upgrade under browsers that
+//! are offline, what becomes of conflicts, and the new app passes its own tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
 use super::machine::{Machine, text};
 use super::mcp::Assistant;
 use super::running::{Running, free_ports};
-
-/// Of the table that `generated_table.mjs` plays with.
-const COLUMNS: &[&str] = &[
-    "name:text",
-    "done:boolean",
-    "budget:real",
-    "hits:bigint",
-    "notes:text:optional",
-    "starts_at:timestamptz",
-    "due_at:timestamptz:optional",
-];
+use super::upgrade::upgrade;
 
 #[tokio::test]
 async fn an_app_comes_to_life() {
@@ -28,8 +18,7 @@ async fn an_app_comes_to_life() {
     let root = four_calls(&machine).await;
     take_another_version(&root);
     let _shared = SharedTarget;
-    succeeds(&mut in_app(&machine, &root, &[&["generate", "table", "projects"], COLUMNS].concat()));
-    two_browsers_in_sync(&machine, &root);
+    people_use_it(&machine, &root);
     let passed = succeeds(in_app(&machine, &root, &["test"]).env_remove("TEST_DATABASE_URL"));
     let last = passed.lines().last().unwrap();
     assert!(last.starts_with("Passed in ") && last.ends_with("tests in a browser."), "{passed}");
@@ -47,16 +36,28 @@ async fn four_calls(machine: &Machine) -> PathBuf {
     app["path"].as_str().unwrap().into()
 }
 
-fn two_browsers_in_sync(machine: &Machine, root: &Path) {
+/// While they do, it is upgraded.
+fn people_use_it(machine: &Machine, root: &Path) {
     let [site, reload] = free_ports();
     let mut dev = in_app(machine, root, &["dev"]);
     dev.env("LEPTOS_SITE_ADDR", site.to_string()).env("LEPTOS_RELOAD_PORT", reload.port().to_string());
     let mut dev = Running::start(&mut dev);
     dev.read_until("➜");
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browsers");
-    for script in ["first_row.mjs", "generated_table.mjs"] {
-        succeeds(Command::new("node").arg(scripts.join(script)).arg(format!("http://{site}")));
-    }
+    let script = |name: &str| {
+        let mut node = Command::new("node");
+        node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browsers").join(name));
+        node.arg(format!("http://{site}"));
+        node
+    };
+    succeeds(&mut script("first_row.mjs"));
+    let mut people = Running::start(script("schema_change.mjs").stdin(Stdio::piped()));
+    people.read_until("Offline.");
+    upgrade(root, |arguments| drop(succeeds(&mut in_app(machine, root, arguments))));
+    people.enter();
+    let (said, ended_well) = people.end();
+    assert!(ended_well, "{said}");
+    succeeds(&mut script("generated_table.mjs"));
+    succeeds(&mut script("conflicts.mjs"));
     dev.interrupt();
 }
 

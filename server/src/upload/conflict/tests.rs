@@ -73,8 +73,10 @@ impl Server {
         migrations::run(&pool).await.unwrap();
         pool.execute("INSERT INTO users (id) VALUES ('ann'), ('bob')").await.unwrap();
         for Table { name, .. } in RULES.tables {
+            // The app may have a table of that name, too.
             let sql = format!(
-                "CREATE TABLE {name} (id text PRIMARY KEY, owner_id text NOT NULL, title text, amount bigint, weight double precision);
+                "DROP TABLE IF EXISTS {name} CASCADE;
+                 CREATE TABLE {name} (id text PRIMARY KEY, owner_id text NOT NULL, title text, amount bigint, weight double precision);
                  GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO app_user;
                  ALTER TABLE {name} ENABLE ROW LEVEL SECURITY;
                  CREATE POLICY own ON {name} TO app_user USING (owner_id = current_setting('app.user_id', true));
