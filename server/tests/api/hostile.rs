@@ -23,6 +23,18 @@ async fn ten_thousand_hostile_changes_change_nothing_of_anybody_elses() {
     furnish(&mut one, "one").await;
     furnish(&mut other, "other").await;
     let attackers = [one.user_id.clone(), other.user_id.clone()];
+    // One of them is let in, to read.
+    sqlx::query(
+        "INSERT INTO members (id, list_id, user_id, role) VALUES ('v member 0', 'v list 0', $1, 'reader')",
+    )
+    .bind(&attackers[0])
+    .execute(&app.pool)
+    .await
+    .unwrap();
+    sqlx::query("INSERT INTO invitations (id, list_id, role) SELECT repeat(id, 5), id, 'editor' FROM lists WHERE id LIKE 'v list %'")
+        .execute(&app.pool)
+        .await
+        .unwrap();
 
     let before = not_theirs(&app, &attackers).await;
     let attack = |browser: Browser, seed| Attack {
@@ -138,6 +150,9 @@ async fn not_theirs(app: &TestApp, attackers: &[String; 2]) -> Vec<String> {
     for query in [
         format!("SELECT * FROM lists WHERE owner_id NOT IN {theirs} ORDER BY id"),
         format!("SELECT * FROM todos WHERE list_id NOT IN (SELECT id FROM lists WHERE owner_id IN {theirs}) ORDER BY id"),
+        format!("SELECT * FROM members WHERE list_id NOT IN (SELECT id FROM lists WHERE owner_id IN {theirs}) AND user_id NOT IN {theirs} ORDER BY id"),
+        format!("SELECT role FROM members WHERE list_id NOT IN (SELECT id FROM lists WHERE owner_id IN {theirs}) AND user_id IN {theirs} AND role <> 'reader'"),
+        format!("SELECT * FROM invitations WHERE list_id NOT IN (SELECT id FROM lists WHERE owner_id IN {theirs}) ORDER BY id"),
         format!("SELECT * FROM rejections WHERE user_id NOT IN {theirs} ORDER BY id"),
         format!("SELECT * FROM uploads WHERE user_id NOT IN {theirs} ORDER BY user_id, client_id, op_id"),
         "SELECT * FROM users ORDER BY id".to_owned(),
@@ -223,8 +238,10 @@ impl Attack {
                 "",
                 "\0",
             ]),
-            1 | 2 => "rejections",
-            3..7 => "lists",
+            1 => "rejections",
+            2 => "members",
+            3 => "invitations",
+            4..7 => "lists",
             _ => "todos",
         };
         let op = *random.pick(&[
@@ -267,7 +284,9 @@ impl Attack {
             0 => (*self.random.pick(&["", "\0", "' OR '1'='1", "*"])).to_owned(),
             1 => prefix.repeat(self.random.below(60)),
             2 => self.victim.clone(),
-            3..11 => format!("{whose} list {list}"),
+            3 => format!("{whose} member {list}"),
+            4 => format!("{whose} list {list}").repeat(5),
+            5..11 => format!("{whose} list {list}"),
             _ => format!("{whose} todo {list} {todo}"),
         }
     }
@@ -276,6 +295,8 @@ impl Attack {
     fn row(&mut self, table: &str, op: Operation, prefix: &str) -> Map<String, Value> {
         let columns: &[&str] = match table {
             "lists" => &["owner_id", "name", "created_at"],
+            "members" => &["list_id", "user_id", "role", "name", "created_at"],
+            "invitations" => &["list_id", "role", "created_at"],
             "rejections" => &["user_id", "table_name", "row_id", "operation", "code", "reason", "created_at"],
             _ => &["list_id", "title", "done", "created_at"],
         };
@@ -313,6 +334,7 @@ impl Attack {
             "list_id" => json!(self.id(prefix)),
             "done" => json!(self.random.below(2)),
             "operation" => json!("PUT"),
+            "role" => json!(*self.random.pick(&["owner", "editor", "reader"])),
             "created_at" => json!("2026-11-22T16:22:09.954983Z"),
             // Rare, because it takes long to send.
             "name" | "title" if self.random.one_in(100) => json!("x".repeat(1024 * 1024 + 1)),
