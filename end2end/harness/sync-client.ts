@@ -4,13 +4,14 @@ export type Row = Record<string, unknown>;
 /** Rows by table and id. */
 export type Rows = Map<string, Row>;
 
-interface Operation {
+export interface Operation {
   op_id: string;
   op: "PUT" | "REMOVE" | "MOVE" | "CLEAR";
   object_type?: string;
   object_id?: string;
   checksum: number;
-  data?: string;
+  /** A row as JSON; not in a string where the client does not ask for `raw_data`. */
+  data?: string | Row;
 }
 
 interface Checksum {
@@ -38,7 +39,7 @@ class Bucket {
     }
     this.sum = (this.sum + checksum) | 0;
     const key = rowKey(object_type, object_id);
-    if (op === "PUT") this.rows.set(key, { opId: BigInt(op_id), row: withoutId(JSON.parse(data ?? "") as Row) });
+    if (op === "PUT") this.rows.set(key, { opId: BigInt(op_id), row: rowOf(data) });
     if (op === "REMOVE") this.rows.delete(key);
   }
 }
@@ -93,6 +94,10 @@ export class SyncClient {
     return new Map([...latest].map(([key, { row }]) => [key, row]));
   }
 
+  get bucketNames(): string[] {
+    return [...this.buckets.keys()];
+  }
+
   close() {
     this.abort.abort();
   }
@@ -130,7 +135,9 @@ export function rowKey(table = "", id = ""): string {
   return JSON.stringify([table, id]);
 }
 
-function withoutId({ id: _, ...row }: Row): Row {
+/** What an operation's data says. */
+export function rowOf(data: Operation["data"]): Row {
+  const { id: _, ...row } = typeof data === "string" ? (JSON.parse(data) as Row) : (data ?? {});
   return row;
 }
 

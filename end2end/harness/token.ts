@@ -16,6 +16,11 @@ export class TokenSigner {
     this.audience = environment.VITE_POWERSYNC_URL ?? "";
   }
 
+  /** The public key as PEM. */
+  get publicKey(): string {
+    return createPublicKey(this.key).export({ format: "pem", type: "spki" }) as string;
+  }
+
   /** A token for that user; with other claims and another header, one that means harm. */
   token(sub: string, claims: object = {}, header: object = {}): string {
     const iat = Math.floor(Date.now() / 1000);

@@ -12,7 +12,7 @@ export class World {
   /** Everybody there has ever been. */
   readonly users: string[] = [];
   private readonly gone = new Set<string>();
-  private readonly lists: string[] = [];
+  readonly lists: string[] = [];
   private readonly todos: string[] = [];
   private made = 0;
 
@@ -28,13 +28,13 @@ export class World {
     return this.gone.has(user);
   }
 
-  /** Makes so many users, and the first lists and todos. */
+  /** Makes so many users, and the first of everything. Nothing is changed yet, so no bucket has a history. */
   async populate(users: number) {
     this.users.push(...Array.from({ length: users }, () => this.id()));
     await this.sql.begin(async (sql) => {
       await sql`INSERT INTO users (id) SELECT unnest(${this.users}::text[])`;
       for (let times = users / 100; times > 0; times--) {
-        for (const change of [this.makeLists, this.makeTodos, this.join]) await change.call(this, sql);
+        for (const change of [this.makeLists, this.makeTodos, this.join, this.invite, this.reject]) await change.call(this, sql);
       }
     });
   }
