@@ -46,6 +46,7 @@ function mapped(column: string, type: string): string {
     case "text":
     case "integer":
     case "bigint":
+    case "double precision":
       return column;
     case "boolean":
       return `${column}::int`;
