@@ -44,7 +44,8 @@ pub enum Command {
     /// Run every test of the app in the current folder: format, lints, Rust, and a browser
     ///
     /// Installs what is missing, as `dev` does, and a Chromium. The steps run in this order, and the first that fails ends
-    /// it: `cargo realtime lint-migrations`, `cargo fmt --check`, clippy for the server's side and for the browser's, the Rust tests (by cargo-nextest where it
+    /// it: `cargo realtime lint-migrations`, `cargo fmt --check`, clippy for the server's side and for the browser's,
+    /// `cargo deny check` where it is installed and `npm audit` where the registry answers, the Rust tests (by cargo-nextest where it
     /// is installed), `cargo leptos build`, and the Playwright tests in end2end/.
     ///
     /// The tests have a local stack of their own in target/realtime-test, which is gone afterwards, and ports of their own: so

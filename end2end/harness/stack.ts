@@ -39,6 +39,16 @@ export class Stack {
     await cargoRealtime("up");
   }
 
+  /** Returns when the sync config that the app has deployed is what clients are served by. */
+  async configured() {
+    const { POWERSYNC_URL, POWERSYNC_API_TOKEN } = this.environment;
+    const headers = { authorization: `Bearer ${POWERSYNC_API_TOKEN}` };
+    await expect(async () => {
+      const answer = await fetch(`${POWERSYNC_URL}/api/sync-rules/v1/current`, { headers });
+      expect(await answer.json()).toMatchObject({ data: { current: { valid: true }, next: null } });
+    }).toPass({ intervals: [50], timeout: 30_000 });
+  }
+
   async close() {
     await this.sql.end({ timeout: 1 });
   }

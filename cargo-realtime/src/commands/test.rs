@@ -65,6 +65,7 @@ impl Tests {
         .await?;
         let wasm = ["clippy", "-p", frontend.as_str(), "--target", toolchain::WASM];
         self.step("lints of the frontend", self.cargo(&[&wasm[..], &strict].concat())).await?;
+        self.audits().await?;
         let stack = self.private_stack(home).await?;
         let runner: &[&str] = if toolchain::has_nextest().await { &["nextest", "run"] } else { &["test"] };
         let mut rust_tests = self.cargo(&[runner, &not_frontend[..]].concat());
@@ -98,6 +99,17 @@ impl Tests {
             bail!("migrations failed: not every change reaches the rows that browsers have.\n{complaint}");
         }
         self.passed.push("migrations");
+        Ok(())
+    }
+
+    async fn audits(&mut self) -> Result<()> {
+        let audits = tokio::select! {
+            audits = toolchain::audits(&self.workspace, &self.progress) => audits,
+            () = self.interrupt.received() => bail!(INTERRUPTED),
+        };
+        for (name, audit) in audits {
+            self.step(name, audit).await?;
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! One file per tool. Each can say what it finds ([`Status`]) and put right what it misses; [`ensure`] does so for all
 //! that a goal needs, [`checks`] lists all of them.
 
+mod audit;
 mod browser;
 mod cargo_install;
 mod cargo_leptos;
@@ -23,6 +24,7 @@ use crate::progress::Progress;
 use crate::stack::postgres_binaries;
 use crate::workspace::Workspace;
 
+pub use audit::audits;
 pub use browser::obtain as obtain_browser;
 pub use child::command_line;
 pub use nextest::is_here as has_nextest;
@@ -85,6 +87,7 @@ pub async fn checks(workspace: Option<&Workspace>) -> Vec<Check> {
     }
     checks.push(check("rustfmt and clippy", NeededFor::Test, rust::components().await));
     checks.push(check("Chromium", NeededFor::Test, browser::check(workspace).await));
+    checks.push(check("cargo-deny", NeededFor::Nothing, audit::check().await));
     checks.push(check("cargo-nextest", NeededFor::Nothing, nextest::check().await));
     checks
 }
