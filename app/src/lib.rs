@@ -1,6 +1,8 @@
 //! What people see: the pages, and [`store::Store`], the port through which they read and write.
 
+mod clipboard;
 mod components;
+pub mod invitations;
 mod pages;
 pub mod queries;
 mod session;
@@ -12,7 +14,7 @@ use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{A, Route, Router, Routes};
 use leptos_router::path;
-use pages::{ListPage, ListsPage, NotFoundPage};
+use pages::{JoinPage, ListPage, ListsPage, NotFoundPage};
 pub use session::Session;
 use store::WriteFailure;
 use title::TITLE;
@@ -42,7 +44,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
 }
 
-/// The app. It expects a [`Session`] and, in a browser, a [`store::SharedStore`] in context.
+/// The app. It expects a [`Session`] and, in a browser, a [`store::SharedStore`] and [`invitations::SharedInvitations`] in
+/// context.
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
@@ -67,6 +70,7 @@ pub fn App() -> impl IntoView {
                 <Routes fallback=NotFoundPage>
                     <Route path=path!("/") view=ListsPage />
                     <Route path=path!("/lists/:id") view=ListPage />
+                    <Route path=path!("/join/:id") view=JoinPage />
                 </Routes>
             </main>
         </Router>

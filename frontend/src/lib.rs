@@ -5,6 +5,7 @@
 
 mod connector;
 mod database;
+mod invitations;
 mod javascript;
 mod offline;
 mod reset;
@@ -15,8 +16,10 @@ mod upload;
 
 use std::sync::Arc;
 
+use app::invitations::SharedInvitations;
 use app::store::SharedStore;
 use app::{App, Session};
+use invitations::ServersInvitations;
 use leptos::prelude::*;
 use store::PowerSyncStore;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -31,6 +34,7 @@ pub fn hydrate() {
     };
     leptos::mount::hydrate_body(move || {
         provide_context(SharedStore(Arc::new(PowerSyncStore::open(session.clone()))));
+        provide_context(SharedInvitations(Arc::new(ServersInvitations)));
         provide_context(session);
         view! { <App /> }
     });

@@ -8,7 +8,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{PerformanceResourceTiming, ServiceWorkerContainer};
 
 /// One page of every route. Without a network the service worker serves them for all pages of their route.
-const PAGES: &[&str] = &["/", "/lists/offline"];
+const PAGES: &[&str] = &["/", "/lists/offline", "/join/offline"];
 
 /// Registers the service worker and lets it store what an offline start needs.
 pub async fn prepare() {

@@ -10,6 +10,7 @@ mod client;
 mod column;
 mod postgres;
 mod row;
+pub mod sharing;
 mod table;
 mod tables;
 mod timestamp;

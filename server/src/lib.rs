@@ -9,6 +9,7 @@ pub mod environment;
 mod error;
 mod headers;
 mod housekeeping;
+mod invitations;
 mod migrations;
 mod routes;
 mod schema_check;

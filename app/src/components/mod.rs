@@ -5,6 +5,7 @@ mod fields;
 mod loading;
 mod name_form;
 mod notices;
+mod sharing;
 mod sync_status;
 
 pub use editable_row::EditableRow;
@@ -12,4 +13,5 @@ pub use fields::{Fields, Live};
 pub use loading::Loading;
 pub use name_form::NameForm;
 pub use notices::Notices;
+pub use sharing::Sharing;
 pub use sync_status::SyncStatus;

@@ -1,9 +1,11 @@
 //! One file a page.
 
+mod join;
 mod list;
 mod lists;
 mod not_found;
 
+pub use join::JoinPage;
 pub use list::ListPage;
 pub use lists::ListsPage;
 pub use not_found::NotFoundPage;
