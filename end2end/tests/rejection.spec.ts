@@ -7,7 +7,6 @@ import {
   join,
   list,
   lists,
-  makeLink,
   notices,
   openList,
   openSharing,
@@ -17,6 +16,7 @@ import {
   syncStatus,
   todo,
 } from "../harness/pages.ts";
+import { link, roleOf } from "../harness/sharing.ts";
 import { expect, test } from "../harness/test.ts";
 
 const tooLong = "x".repeat(201);
@@ -82,8 +82,7 @@ test("what was rejected is on all of the user's devices, outlives a reload, and 
   await openList(owner, "Groceries");
   await addTodo(owner, "Milk");
   await openSharing(owner);
-  const path = new URL(await makeLink(owner, "editors")).pathname;
-  await synced(owner);
+  const path = await link(owner, stack, "editors");
   const member = await newDevice();
   const one = await member.open(path);
   await join(one, "Groceries");
@@ -95,13 +94,13 @@ test("what was rejected is on all of the user's devices, outlives a reload, and 
   await addTodo(one, "Bread");
   await expect(todo(one, "Bread")).toBeVisible();
   await changeRole(owner, "reader");
-  await synced(owner);
+  const user = await userId(one);
+  await expect.poll(() => roleOf(stack, user)).toBe("reader");
   member.network.restore();
   await expect(notices(one)).toContainText("you are not one of its editors");
   await expect(todo(one, "Bread")).toHaveCount(0);
 
   // Again it is rejected, and the new notice takes the place of the old one.
-  const user = await userId(one);
   const rejections = () => stack.sql<{ id: string }[]>`SELECT id FROM rejections WHERE user_id = ${user}`;
   const [first] = await rejections();
   await notices(one).getByRole("button", { name: "Try again" }).click();
@@ -126,14 +125,13 @@ test("what was rejected is on all of the user's devices, outlives a reload, and 
   await synced(other);
 });
 
-test("an edit cannot be tried again while its row is away, and is not lost", async ({ device, newDevice }) => {
+test("an edit cannot be tried again while its row is away, and is not lost", async ({ device, newDevice, stack }) => {
   const owner = await device.open();
   await addList(owner, "Groceries");
   await openList(owner, "Groceries");
   await addTodo(owner, "Milk");
   await openSharing(owner);
-  const path = new URL(await makeLink(owner, "editors")).pathname;
-  await synced(owner);
+  const path = await link(owner, stack, "editors");
   const member = await newDevice();
   const other = await member.open(path);
   await join(other, "Groceries");
@@ -145,7 +143,8 @@ test("an edit cannot be tried again while its row is away, and is not lost", asy
   await editTodo(other, "Milk", "Oat milk");
   await expect(todo(other, "Oat milk")).toBeVisible();
   await sharing(owner).getByRole("button", { name: "Remove Guest" }).click();
-  await synced(owner);
+  const user = await userId(other);
+  await expect.poll(() => roleOf(stack, user)).toBeUndefined();
   member.network.restore();
   await expect(other.getByRole("heading", { name: "No such list" })).toBeVisible();
   await notices(other).getByRole("button", { name: "Try again" }).click();
