@@ -1,7 +1,9 @@
 //! What people see: the pages, and [`store::Store`], the port through which they read and write.
 
 pub mod account;
+mod clipboard;
 mod components;
+pub mod invitations;
 mod pages;
 pub mod queries;
 mod session;
@@ -13,7 +15,7 @@ use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{A, Route, Router, Routes};
 use leptos_router::path;
-use pages::{AccountPage, ListPage, ListsPage, NotFoundPage};
+use pages::{AccountPage, JoinPage, ListPage, ListsPage, NotFoundPage};
 pub use session::Session;
 use store::WriteFailure;
 use title::TITLE;
@@ -43,8 +45,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
 }
 
-/// The app. It expects a [`Session`] and, in a browser, a [`store::SharedStore`] and a [`account::SharedAccounts`] in
-/// context.
+/// The app. It expects a [`Session`] and, in a browser, a [`store::SharedStore`], [`account::SharedAccounts`] and
+/// [`invitations::SharedInvitations`] in context.
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
@@ -73,6 +75,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/") view=ListsPage />
                     <Route path=path!("/lists/:id") view=ListPage />
                     <Route path=path!("/account") view=AccountPage />
+                    <Route path=path!("/join/:id") view=JoinPage />
                 </Routes>
             </main>
         </Router>

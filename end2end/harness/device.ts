@@ -54,7 +54,7 @@ export async function storedForOffline(page: Page) {
     await navigator.serviceWorker.ready;
     const loaded = performance.getEntriesByType("resource").map((entry) => new URL(entry.name));
     const files = loaded.filter((url) => url.origin === location.origin && !url.pathname.startsWith("/api/"));
-    const wanted = ["/", "/lists/offline", ...files.map((url) => url.pathname)];
+    const wanted = ["/", "/lists/offline", "/join/offline", ...files.map((url) => url.pathname)];
     const stored = await Promise.all(wanted.map((path) => caches.match(path, { ignoreSearch: true })));
     return wanted.filter((_path, index) => !stored[index]);
   };

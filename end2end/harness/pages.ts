@@ -110,3 +110,35 @@ export async function openLists(page: Page) {
   await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Lists" }).click();
   await expect(page.getByRole("heading", { name: "Lists" })).toBeVisible();
 }
+
+/** What is about sharing, on a list's page. */
+export function sharing(page: Page): Locator {
+  return page.getByRole("region", { name: "Sharing" });
+}
+
+export async function openSharing(page: Page) {
+  await sharing(page).getByRole("heading", { name: "Sharing" }).click();
+  await expect(members(page).first()).toBeVisible();
+}
+
+/** Who is on a list, in its open sharing section. */
+export function members(page: Page): Locator {
+  return sharing(page).getByRole("list", { name: "Members" }).getByRole("listitem");
+}
+
+/** Makes a link by which others join the list, in its open sharing section, and returns its address. */
+export async function makeLink(page: Page, whom: "editors" | "readers"): Promise<string> {
+  await sharing(page).getByRole("button", { name: `Make a link for ${whom}` }).click();
+  return sharing(page).getByRole("textbox", { name: `Address of the link for ${whom}` }).inputValue();
+}
+
+/** Follows a link, on its page. */
+export async function join(page: Page, name: string) {
+  await page.getByRole("button", { name: "Join list" }).click();
+  await expect(page.getByRole("heading", { name, exact: true })).toBeVisible();
+}
+
+/** Lets the member, the only one who has no name, do more or less. */
+export async function changeRole(page: Page, role: "editor" | "reader") {
+  await sharing(page).getByRole("combobox", { name: "Role of Guest" }).selectOption(role);
+}

@@ -1,4 +1,22 @@
-import { addList, list, lists, notices, renameList, synced, syncStatus } from "../harness/pages.ts";
+import { userId } from "../harness/device.ts";
+import {
+  addList,
+  addTodo,
+  changeRole,
+  editTodo,
+  join,
+  list,
+  lists,
+  notices,
+  openList,
+  openSharing,
+  renameList,
+  sharing,
+  synced,
+  syncStatus,
+  todo,
+} from "../harness/pages.ts";
+import { link, roleOf } from "../harness/sharing.ts";
 import { expect, test } from "../harness/test.ts";
 
 const tooLong = "x".repeat(201);
@@ -51,4 +69,92 @@ test("a rejected change of a list gives the list its old name back", async ({ de
   await expect(notices(page)).toContainText(reason);
   await expect(list(page, "Short")).toBeVisible();
   await expect(lists(page)).toHaveCount(1);
+});
+
+test("what was rejected is on all of the user's devices, outlives a reload, and can be tried again", async ({
+  device,
+  newDevice,
+  anotherDeviceOf,
+  stack,
+}) => {
+  const owner = await device.open();
+  await addList(owner, "Groceries");
+  await openList(owner, "Groceries");
+  await addTodo(owner, "Milk");
+  await openSharing(owner);
+  const path = await link(owner, stack, "editors");
+  const member = await newDevice();
+  const one = await member.open(path);
+  await join(one, "Groceries");
+  await expect(todo(one, "Milk")).toBeEnabled();
+  await synced(one);
+
+  member.network.cut();
+  await expect(syncStatus(one)).toHaveText("Offline");
+  await addTodo(one, "Bread");
+  await expect(todo(one, "Bread")).toBeVisible();
+  await changeRole(owner, "reader");
+  const user = await userId(one);
+  await expect.poll(() => roleOf(stack, user)).toBe("reader");
+  member.network.restore();
+  await expect(notices(one)).toContainText("you are not one of its editors");
+  await expect(todo(one, "Bread")).toHaveCount(0);
+
+  // Again it is rejected, and the new notice takes the place of the old one.
+  const rejections = () => stack.sql<{ id: string }[]>`SELECT id FROM rejections WHERE user_id = ${user}`;
+  const [first] = await rejections();
+  await notices(one).getByRole("button", { name: "Try again" }).click();
+  await expect.poll(rejections).not.toContainEqual(first);
+  await synced(one);
+  expect(await rejections()).toHaveLength(1);
+  await expect(notices(one)).toHaveCount(1);
+  await expect(todo(one, "Bread")).toHaveCount(0);
+
+  await one.reload();
+  await expect(notices(one)).toHaveCount(1);
+  const other = await (await anotherDeviceOf(member)).open();
+  await expect(notices(other)).toHaveCount(1);
+  await changeRole(owner, "editor");
+  await openList(other, "Groceries");
+  await expect(todo(other, "Milk")).toBeEnabled();
+  await notices(other).getByRole("button", { name: "Try again" }).click();
+  for (const page of [other, one, owner]) {
+    await expect(todo(page, "Bread")).toBeVisible();
+    await expect(notices(page)).toHaveCount(0);
+  }
+  await synced(other);
+});
+
+test("an edit cannot be tried again while its row is away, and is not lost", async ({ device, newDevice, stack }) => {
+  const owner = await device.open();
+  await addList(owner, "Groceries");
+  await openList(owner, "Groceries");
+  await addTodo(owner, "Milk");
+  await openSharing(owner);
+  const path = await link(owner, stack, "editors");
+  const member = await newDevice();
+  const other = await member.open(path);
+  await join(other, "Groceries");
+  await expect(todo(other, "Milk")).toBeEnabled();
+  await synced(other);
+
+  member.network.cut();
+  await expect(syncStatus(other)).toHaveText("Offline");
+  await editTodo(other, "Milk", "Oat milk");
+  await expect(todo(other, "Oat milk")).toBeVisible();
+  await sharing(owner).getByRole("button", { name: "Remove Guest" }).click();
+  const user = await userId(other);
+  await expect.poll(() => roleOf(stack, user)).toBeUndefined();
+  member.network.restore();
+  await expect(other.getByRole("heading", { name: "No such list" })).toBeVisible();
+  await notices(other).getByRole("button", { name: "Try again" }).click();
+  await expect(notices(other)).toContainText("It cannot be made again now");
+  await synced(other);
+
+  await other.goto(path);
+  await join(other, "Groceries");
+  await expect(todo(other, "Milk")).toBeEnabled();
+  await notices(other).getByRole("button", { name: "Try again" }).click();
+  await expect(todo(owner, "Oat milk")).toBeVisible();
+  await expect(notices(other)).toHaveCount(0);
 });

@@ -95,5 +95,5 @@ async fn whose() -> Result<Option<Account>, String> {
 }
 
 fn post(path: &'static str, body: impl Serialize + 'static) -> Answer<()> {
-    Box::pin(async move { http::post(path, &body).await.map(drop) })
+    Box::pin(async move { http::accepted(http::post(path, &body).await?).await.map(drop) })
 }

@@ -9,10 +9,10 @@ pub async fn get(path: &str) -> Result<Response, String> {
     Request::get(path).send().await.map_err(unreachable)
 }
 
-/// Sends something; an error is what the server has against it, or that there was no answer.
+/// Sends something; an error is that there was no answer.
 pub async fn post(path: &str, body: &impl Serialize) -> Result<Response, String> {
     let request = Request::post(path).json(body).map_err(|error| error.to_string())?;
-    accepted(request.send().await.map_err(unreachable)?).await
+    request.send().await.map_err(unreachable)
 }
 
 /// The answer's content, unless it is a refusal.
@@ -20,7 +20,8 @@ pub async fn json<T: DeserializeOwned>(response: Response) -> Result<T, String> 
     accepted(response).await?.json().await.map_err(unreachable)
 }
 
-async fn accepted(response: Response) -> Result<Response, String> {
+/// The answer, unless it is a refusal, which becomes its sentence.
+pub async fn accepted(response: Response) -> Result<Response, String> {
     if response.ok() {
         return Ok(response);
     }

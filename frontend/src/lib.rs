@@ -8,6 +8,7 @@ mod connector;
 mod database;
 mod http;
 mod identity;
+mod invitations;
 mod javascript;
 mod offline;
 mod reset;
@@ -20,8 +21,10 @@ use std::sync::Arc;
 
 use accounts::HttpAccounts;
 use app::account::SharedAccounts;
+use app::invitations::SharedInvitations;
 use app::store::SharedStore;
 use app::{App, Session};
+use invitations::ServersInvitations;
 use leptos::prelude::*;
 use store::PowerSyncStore;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -38,6 +41,7 @@ pub fn hydrate() {
         let store = PowerSyncStore::open(session.clone(), user_id.clone());
         provide_context(SharedAccounts(Arc::new(HttpAccounts::new(user_id.clone(), store.database()))));
         provide_context(SharedStore(Arc::new(store)));
+        provide_context(SharedInvitations(Arc::new(ServersInvitations)));
         provide_context(session);
         view! { <App /> }
     });

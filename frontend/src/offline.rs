@@ -8,7 +8,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{PerformanceResourceTiming, ServiceWorkerContainer};
 
 /// One page of every route. Without a network the service worker serves them for all pages of their route.
-const PAGES: &[&str] = &["/", "/lists/offline", "/account"];
+const PAGES: &[&str] = &["/", "/lists/offline", "/join/offline", "/account"];
 /// Where the service worker keeps pages and files, by the name that it gives the place.
 const CACHE: &str = "app";
 

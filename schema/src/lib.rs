@@ -11,6 +11,7 @@ mod client;
 mod column;
 mod postgres;
 mod row;
+pub mod sharing;
 mod table;
 mod tables;
 mod timestamp;

@@ -19,6 +19,9 @@ pub enum Error {
     /// 404: the API has no such path.
     #[error("The API has no such path.")]
     NoSuchPath,
+    /// 404: the invitation was revoked, or its list deleted, or there never was one.
+    #[error("This link is not valid any more: ask for a new one.")]
+    NoSuchInvitation,
     /// 400, 413 or 415: the request is not one that the app would send.
     #[error("{1}")]
     BadRequest(StatusCode, String),
@@ -50,7 +53,7 @@ impl IntoResponse for Error {
                 return (StatusCode::TOO_MANY_REQUESTS, retry_after, self.body()).into_response();
             }
             Error::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Error::NoSuchPath => StatusCode::NOT_FOUND,
+            Error::NoSuchPath | Error::NoSuchInvitation => StatusCode::NOT_FOUND,
             Error::BadRequest(status, _) | Error::Refused(status, _) => status,
             Error::CrossSite => StatusCode::FORBIDDEN,
             Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

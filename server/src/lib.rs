@@ -12,6 +12,7 @@ pub mod environment;
 mod error;
 mod headers;
 mod housekeeping;
+mod invitations;
 mod migrations;
 mod rate_limit;
 mod routes;

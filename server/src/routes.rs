@@ -21,7 +21,7 @@ use tower_http::{
 };
 use tracing::Level;
 
-use crate::{AppState, account, cross_site, error::Error, headers, session, token, upload};
+use crate::{AppState, account, cross_site, error::Error, headers, invitations, session, token, upload};
 
 /// A page names its user, so no cache between here and the browser may keep it.
 const PRIVATE: &str = "private, no-cache";
@@ -56,6 +56,8 @@ fn api() -> Router<AppState> {
         .merge(account::routes())
         .route("/api/powersync/token", get(token::get))
         .route("/api/sync", post(upload::post).layer(upload::body_limit()))
+        .route("/api/invitations/{id}", get(invitations::get))
+        .route("/api/invitations/{id}/join", post(invitations::join))
         .route("/api/{*path}", any(|| async { Error::NoSuchPath }))
 }
 

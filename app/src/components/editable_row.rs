@@ -3,7 +3,7 @@ use leptos::prelude::*;
 
 use crate::components::NameForm;
 
-/// A row whose text can be edited in place, and which can be deleted.
+/// A row whose text can be edited in place, and which can be deleted, by who may.
 #[component]
 pub fn EditableRow(
     /// The text, which also names the row's buttons.
@@ -12,6 +12,12 @@ pub fn EditableRow(
     verb: &'static str,
     /// The accessible name of the field for the new text.
     label: &'static str,
+    /// Whether the user may edit it.
+    #[prop(into)]
+    can_edit: Signal<bool>,
+    /// Whether the user may delete it.
+    #[prop(into)]
+    can_delete: Signal<bool>,
     /// Called with the new text.
     on_edit: impl Fn(String) + Copy + Send + Sync + 'static,
     /// Called to delete the row.
@@ -38,28 +44,32 @@ pub fn EditableRow(
     let row = move || {
         view! {
             {children()}
-            <button
-                type="button"
-                class="quiet"
-                aria-label=move || format!("{verb} {}", text.get())
-                node_ref=edit
-                on:click=move |_| editing.set(true)
-            >
-                {verb}
-            </button>
-            <button
-                type="button"
-                class="quiet danger"
-                aria-label=move || format!("Delete {}", text.get())
-                on:click=move |_| on_delete()
-            >
-                "Delete"
-            </button>
+            <Show when=move || can_edit.get()>
+                <button
+                    type="button"
+                    class="quiet"
+                    aria-label=move || format!("{verb} {}", text.get())
+                    node_ref=edit
+                    on:click=move |_| editing.set(true)
+                >
+                    {verb}
+                </button>
+            </Show>
+            <Show when=move || can_delete.get()>
+                <button
+                    type="button"
+                    class="quiet danger"
+                    aria-label=move || format!("Delete {}", text.get())
+                    on:click=move |_| on_delete()
+                >
+                    "Delete"
+                </button>
+            </Show>
         }
     };
     view! {
         <li>
-            <Show when=move || editing.get() fallback=row>
+            <Show when=move || editing.get() && can_edit.get() fallback=row>
                 <NameForm
                     label
                     button="Save"

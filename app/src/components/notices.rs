@@ -1,8 +1,10 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
+use schema::Rejection;
+use schema::upload::Change;
 
 use crate::queries;
-use crate::store::{Statement, WriteFailure, use_query, use_session_ended, use_writer};
+use crate::store::{LiveRow, Statement, WriteFailure, use_query, use_session_ended, use_writer};
 
 /// What went wrong: changes that the server rejected, until they are dismissed, the last failed local write, and a session
 /// that has ended.
@@ -11,7 +13,6 @@ use crate::store::{Statement, WriteFailure, use_query, use_session_ended, use_wr
 #[component]
 pub fn Notices() -> impl IntoView {
     let rejections = use_query(queries::rejections);
-    let writer = use_writer();
     let session_ended = use_session_ended();
     let failure = expect_context::<WriteFailure>().0;
     view! {
@@ -36,25 +37,54 @@ pub fn Notices() -> impl IntoView {
                     <A href="/account">"Sign in"</A>
                 </p>
             </Show>
-            <For
-                each=move || rejections.rows.get()
-                key=|rejection| rejection.id.clone()
-                children=move |rejection| {
-                    let reason = rejection.column(|rejection| rejection.reason.clone());
-                    let dismiss = move |_| {
-                        let delete = Statement::new("DELETE FROM rejections WHERE id = $1");
-                        writer.write_transaction(vec![delete.bind(rejection.id.clone())]);
-                    };
-                    view! {
-                        <p class="notice" role="alert">
-                            <span>"A change was undone: " {reason}</span>
-                            <button type="button" on:click=dismiss>
-                                "Dismiss"
-                            </button>
-                        </p>
-                    }
-                }
-            />
+            <For each=move || rejections.rows.get() key=|rejection| rejection.id.clone() let:rejection>
+                <Notice rejection />
+            </For>
         </section>
     }
+}
+
+/// A rejection, with its code for who is asked about it.
+#[component]
+fn Notice(rejection: LiveRow<Rejection>) -> impl IntoView {
+    let writer = use_writer();
+    let reason = rejection.column(|rejection| rejection.reason.clone());
+    let code = rejection.column(|rejection| rejection.code.clone());
+    let changes = rejection.column(|rejection| rejection.changes.clone());
+    let id = StoredValue::new(rejection.id);
+    let tried = RwSignal::new(false);
+    let try_again = move |_| {
+        let changes = parse(changes.get_untracked());
+        // Two transactions: if the changes are rejected again, this notice goes all the same, and theirs is the only one.
+        writer.write_transaction(changes.iter().flat_map(Statement::redo).collect());
+        writer.write_transaction(vec![Statement::delete_redone(id.get_value(), &changes)]);
+        tried.set(true);
+    };
+    let dismiss = move |_| {
+        let delete = Statement::new("DELETE FROM rejections WHERE id = $1");
+        writer.write_transaction(vec![delete.bind(id.get_value())]);
+    };
+    view! {
+        <div class="notice" role="alert">
+            <p>
+                "A change was undone: " {reason} " " <small>{code}</small>
+                <Show when=move || tried.get()>
+                    " It cannot be made again now: what it is about is not on this device any more."
+                </Show>
+            </p>
+            <Show when=move || changes.with(|changes| !parse(changes.clone()).is_empty())>
+                <button type="button" on:click=try_again>
+                    "Try again"
+                </button>
+            </Show>
+            <button type="button" class="quiet" on:click=dismiss>
+                "Dismiss"
+            </button>
+        </div>
+    }
+}
+
+/// The changes of a rejected transaction; none where they were not kept, or are not what this version understands.
+fn parse(changes: Option<String>) -> Vec<Change> {
+    changes.and_then(|changes| serde_json::from_str(&changes).ok()).unwrap_or_default()
 }

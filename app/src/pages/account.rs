@@ -8,7 +8,7 @@ use schema::account::{Account, Credentials, Deletion, NewPassword};
 use crate::account::{Accounts, Answer, use_accounts};
 use crate::components::{SecretField, SecretForm};
 use crate::queries;
-use crate::store::{use_query, use_store};
+use crate::store::{use_query, use_store, use_writer};
 
 /// Who uses this browser: make an account, sign in and out, change the password, leave.
 #[component]
@@ -71,7 +71,8 @@ fn GuestAccount(
     on_change: Callback<()>,
 ) -> impl IntoView {
     let accounts = stored_accounts();
-    let lists = use_query(queries::lists);
+    let writer = use_writer();
+    let lists = use_query(move || queries::lists(writer.user_id()));
     let create = move |values: Vec<String>| async move {
         port(accounts)?.create(credentials(values)).await?;
         on_change.run(());

@@ -2,6 +2,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
 use schema::List;
+use schema::sharing::Role;
 
 use crate::components::{EditableRow, Loading, NameForm};
 use crate::queries::{self, ListSummary};
@@ -10,8 +11,8 @@ use crate::store::{LiveRow, Statement, use_query, use_writer};
 /// All lists: make, rename, delete one.
 #[component]
 pub fn ListsPage() -> impl IntoView {
-    let lists = use_query(queries::lists);
     let writer = use_writer();
+    let lists = use_query(move || queries::lists(writer.user_id()));
     let add = move |name| {
         let list = List { id: writer.new_id(), owner_id: writer.user_id(), name, created_at: writer.now() };
         writer.write_transaction(vec![Statement::insert(&list)]);
@@ -37,6 +38,10 @@ fn ListItem(list: LiveRow<ListSummary>) -> impl IntoView {
     let writer = use_writer();
     let name = list.column(|list| list.name.clone());
     let progress = list.column(|list| (list.done, list.todos));
+    let shared = list.column(|list| list.members > 1);
+    let role = list.column(|list| Role::named(&list.role));
+    let can_edit = Signal::derive(move || role.get().is_some_and(Role::can_edit));
+    let can_delete = Signal::derive(move || role.get() == Some(Role::Owner));
     let id = StoredValue::new(list.id);
     let rename = move |name: String| {
         let rename = Statement::new("UPDATE lists SET name = $1 WHERE id = $2");
@@ -49,8 +54,11 @@ fn ListItem(list: LiveRow<ListSummary>) -> impl IntoView {
         writer.write_transaction(vec![todos, list]);
     };
     view! {
-        <EditableRow text=name verb="Rename" label="List name" on_edit=rename on_delete=delete>
+        <EditableRow text=name verb="Rename" label="List name" can_edit can_delete on_edit=rename on_delete=delete>
             <A href=format!("/lists/{}", id.get_value())>{name}</A>
+            <Show when=move || shared.get()>
+                <span class="tag">"shared"</span>
+            </Show>
             <span class="progress">{move || progress_text(progress.get())}</span>
         </EditableRow>
     }

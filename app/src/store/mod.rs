@@ -7,6 +7,7 @@
 
 mod live_query;
 mod query;
+mod redo;
 mod status;
 mod write;
 

@@ -202,7 +202,7 @@ fn what_people_have_written_stays() {
     let machine = machine();
     replace(&machine, "sync-config.yaml", "streams:\n", "streams: # All of them.\n  # The first.\n");
     replace(&machine, "schema/src/tables.rs", "List::TABLE,", "List::TABLE  /* first */ ,");
-    replace(&machine, "app/src/queries.rs", "pub fn lists()", "pub  fn  lists ( ) ");
+    replace(&machine, "app/src/queries.rs", "pub fn rejections()", "pub  fn  rejections ( ) ");
     replace(&machine, "app/src/pages/mod.rs", "mod list;", "mod list; // The first.");
     replace(&machine, "app/src/lib.rs", "<Notices />", "<Notices/> <!-- Ours -->");
     commit(&machine.app());
@@ -210,11 +210,11 @@ fn what_people_have_written_stays() {
     let diff = changes(&machine.app());
     let taken_out: Vec<_> = diff.lines().filter(|line| line.starts_with('-')).collect();
     assert_snapshot!(taken_out.join("\n"), @r#"
-    -use pages::{ListPage, ListsPage, NotFoundPage};
-    -use schema::{List, Rejection, Row, Todo};
-    -const PAGES: &[&str] = &["/", "/lists/offline"];
-    -pub use tables::{List, Rejection, TABLES, Todo};
-    -pub const TABLES: &[&Table] = &[List::TABLE  /* first */ , Todo::TABLE, Rejection::TABLE];
+    -use pages::{JoinPage, ListPage, ListsPage, NotFoundPage};
+    -use schema::{Invitation, List, Member, Rejection, Row, Todo};
+    -const PAGES: &[&str] = &["/", "/lists/offline", "/join/offline"];
+    -pub use tables::{Invitation, List, Member, Rejection, TABLES, Todo};
+    -pub const TABLES: &[&Table] = &[List::TABLE  /* first */ , Todo::TABLE, Member::TABLE, Invitation::TABLE, Rejection::TABLE];
     "#);
 }
 

@@ -14,6 +14,7 @@ mod hostile;
 mod line;
 mod pages;
 mod rights;
+mod sharing;
 mod start;
 mod sync_config;
 mod token;

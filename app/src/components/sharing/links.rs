@@ -1,0 +1,47 @@
+use leptos::prelude::*;
+use schema::Invitation;
+use schema::sharing::Role;
+
+use super::link::LinkItem;
+use crate::queries;
+use crate::store::{Statement, use_query, use_writer};
+
+/// The links by which others join a list, for its owner to make and to revoke.
+#[component]
+pub fn Links(
+    /// The list's id.
+    list_id: Signal<String>,
+) -> impl IntoView {
+    let invitations = use_query(move || queries::invitations(list_id.get()));
+    let writer = use_writer();
+    let make = move |role: Role| {
+        let invitation = Invitation {
+            id: writer.new_id(),
+            list_id: list_id.get_untracked(),
+            role: role.as_str().to_owned(),
+            created_at: writer.now(),
+        };
+        writer.write_transaction(vec![Statement::insert(&invitation)]);
+    };
+    view! {
+        <div class="buttons">
+            <button type="button" on:click=move |_| make(Role::Editor)>
+                "Make a link for editors"
+            </button>
+            <button type="button" on:click=move |_| make(Role::Reader)>
+                "Make a link for readers"
+            </button>
+        </div>
+        <ul class="rows" aria-label="Links">
+            <For each=move || invitations.rows.get() key=|invitation| invitation.id.clone() let:invitation>
+                <LinkItem invitation />
+            </For>
+        </ul>
+        <p class="empty">
+            {move || match invitations.is_empty() {
+                true => "No links yet. Whoever follows one joins the list.",
+                false => "Whoever follows a link joins the list, until you revoke it. Who has joined stays.",
+            }}
+        </p>
+    }
+}
