@@ -26,7 +26,7 @@ export async function openFloor(context: BrowserContext, stack: Stack, list: str
 }
 
 /** The schema of the browser's database: what Postgres publishes. */
-async function clientTables({ sql }: Stack): Promise<Setup["tables"]> {
+export async function clientTables({ sql }: Stack): Promise<Setup["tables"]> {
   return sql<Setup["tables"]>`
     SELECT table_name AS name, json_agg(json_build_object(
       'name', column_name,

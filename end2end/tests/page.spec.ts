@@ -1,6 +1,6 @@
 import type { Page } from "@playwright/test";
 import { type Device, userId } from "../harness/device.ts";
-import { addList, addTodo, list, lists, openList, synced, todo } from "../harness/pages.ts";
+import { addList, addTodo, list, lists, makeLink, openList, openSharing, synced, todo } from "../harness/pages.ts";
 import { expect, test } from "../harness/test.ts";
 
 test("the first visit works at once: a guest writes, and it is synced", async ({ device, stack }) => {
@@ -35,9 +35,13 @@ test("no page complains in the console: not while hydrating, not afterwards", as
   await openList(page, "Quiet");
   await addTodo(page, "Listen");
   await expect(todo(page, "Listen")).toBeVisible();
+  await openSharing(page);
+  const link = await makeLink(page, "readers");
   await page.reload();
   await expect(todo(page, "Listen")).toBeVisible();
   await synced(page);
+  await page.goto(new URL(link).pathname);
+  await expect(page.getByText("You are on this list already")).toBeVisible();
   expect(complaints).toEqual([]);
 });
 

@@ -1,5 +1,6 @@
 import type { Page } from "@playwright/test";
 import { type Device, storedForOffline, userId } from "../harness/device.ts";
+import { localRows } from "../harness/local-database.ts";
 import {
   addList,
   addTodo,
@@ -54,7 +55,13 @@ test("who follows an editor's link sees the list, changes it, and is seen to be 
     await expect(page.getByRole("button", { name: "Rename Groceries" })).toBeVisible();
   }
   await expect(other.getByRole("button", { name: "Delete Groceries" })).toHaveCount(0);
-  await expect(owner.getByRole("button", { name: "Delete Groceries" })).toBeVisible();
+
+  owner.once("dialog", (dialog) => void dialog.dismiss());
+  await remove(owner, "Groceries");
+  await expect(list(owner, "Groceries")).toBeVisible();
+  owner.once("dialog", (dialog) => void dialog.accept());
+  await remove(owner, "Groceries");
+  await expect(other.getByText("No lists yet.")).toBeVisible();
 });
 
 test("a reader changes nothing, until the owner makes them an editor", async ({ device, newDevice, stack }) => {
@@ -100,6 +107,8 @@ test("a list leaves the device of who is removed from it", async ({ device, newD
   const owner = await ownersPage(device);
   const other = await (await newDevice()).open(await link(owner, stack, "editors"));
   await join(other, "Groceries");
+  const rows = () => Promise.all(["lists", "todos", "members"].map((table) => localRows(other, stack, table)));
+  expect(await rows()).toEqual([1, 1, 2]);
 
   await sharing(owner).getByRole("button", { name: "Remove Guest" }).click();
   await expect(other.getByRole("heading", { name: "No such list" })).toBeVisible();
@@ -107,6 +116,7 @@ test("a list leaves the device of who is removed from it", async ({ device, newD
   await other.getByRole("link", { name: "All lists" }).click();
   await expect(other.getByText("No lists yet.")).toBeVisible();
   await expect(lists(other)).toHaveCount(0);
+  expect(await rows()).toEqual([0, 0, 0]);
   await expect(members(owner)).toHaveCount(1);
 });
 

@@ -1,6 +1,7 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
+use leptos_router::NavigateOptions;
 use leptos_router::components::A;
 use leptos_router::hooks::{use_navigate, use_params_map};
 use schema::sharing::{InvitationPreview, Role};
@@ -125,7 +126,8 @@ fn Arrival(list_id: String) -> impl IntoView {
     let navigate = use_navigate();
     Effect::new(move || {
         if list.load.get() == Load::Ready && !list.rows.with(Vec::is_empty) {
-            navigate(&page, Default::default());
+            // Who goes back does not mean to join again.
+            navigate(&page, NavigateOptions { replace: true, ..Default::default() });
         }
     });
     view! { <Waiting sentence="You are on the list now. It is being downloaded…" /> }

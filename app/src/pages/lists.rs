@@ -49,6 +49,11 @@ fn ListItem(list: LiveRow<ListSummary>) -> impl IntoView {
     };
     // The todos go first, so that no watcher and no server ever sees a todo without its list.
     let delete = move || {
+        let question =
+            move || format!("Delete the list “{}” for everybody who is on it?", name.get_untracked());
+        if shared.get_untracked() && !window().confirm_with_message(&question()).unwrap_or(false) {
+            return;
+        }
         let todos = Statement::new("DELETE FROM todos WHERE list_id = $1").bind(id.get_value());
         let list = Statement::new("DELETE FROM lists WHERE id = $1").bind(id.get_value());
         writer.write_transaction(vec![todos, list]);

@@ -98,7 +98,7 @@ fn a_table_with_every_type() {
     let machine = machine();
     let arguments = [&["projects"], EVERY_TYPE].concat();
     assert_snapshot!(generated(&machine, &arguments), @r"
-      new      migrations/0005_projects.sql
+      new      migrations/0008_projects.sql
       changed  schema/src/tables.rs
       changed  schema/src/lib.rs
       changed  sync-config.yaml
@@ -127,7 +127,7 @@ fn the_result_for_machines() {
       "files": [
         {
           "created": true,
-          "path": "migrations/0005_people.sql"
+          "path": "migrations/0008_people.sql"
         },
         {
           "created": false,
@@ -335,7 +335,7 @@ fn files_without_a_place_for_the_table() {
         ("schema/src/tables.rs", "&[List::TABLE", "TABLE_LIST; const OTHER: &[&Table] = &[List::TABLE"),
         ("app/src/lib.rs", "</nav>", "</nav><nav></nav>"),
         ("app/src/lib.rs", "Routes", "Ways"),
-        ("app/src/queries.rs", "pub fn lists() ->", "pub fn lists( ->"),
+        ("app/src/queries.rs", "pub fn rejections() ->", "pub fn rejections( ->"),
         ("frontend/src/offline.rs", "PAGES: &[&str] = ", "PAGES: [&str; 2] = *"),
         ("sync-config.yaml", "streams:\n", "streams: {}\nothers:\n"),
         ("sync-config.yaml", "streams:\n", "streams:\n- "),
@@ -362,7 +362,7 @@ fn files_without_a_place_for_the_table() {
     <Route path=path!("/projects/:id") view=ProjectPage />
     Nothing was changed. Bring the file into that form, and run the command again.
 
-    error: app/src/queries.rs is not Rust: cannot parse string into token stream (line 28). Correct it, and run the command again.
+    error: app/src/queries.rs is not Rust: cannot parse string into token stream (line 80). Correct it, and run the command again.
 
     error: frontend/src/offline.rs lacks a constant PAGES of the form `&[…]`, where this belongs:
     "/projects", "/projects/offline" in PAGES
@@ -378,12 +378,12 @@ fn files_without_a_place_for_the_table() {
       because: error: line 11 column 3: while parsing a block mapping, did not find expected key
       --> <input>:11:3
        |
-     9 |     query: SELECT * FROM lists WHERE owner_id = auth.user_id()
+     9 |     query: SELECT * FROM lists WHERE id IN (SELECT list_id FROM mem…
     10 |
     11 |   todos:
        |   ^ while parsing a block mapping, did not find expected key
     12 |     auto_subscribe: true
-    13 |     query: SELECT * FROM todos WHERE list_id IN (SELECT id FROM lis…
+    13 |     query: SELECT * FROM todos WHERE list_id IN (SELECT list_id FRO…
        |
     "#);
     for path in ["app/src/queries.rs", "sync-config.yaml"] {
