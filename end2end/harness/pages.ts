@@ -75,7 +75,7 @@ export const password = "correct horse";
 
 export async function openAccount(page: Page) {
   await page.getByRole("link", { name: "Account" }).click();
-  await expect(page.getByRole("heading", { name: "Account" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Account", exact: true })).toBeVisible();
 }
 
 /** Makes an account of the page's guest. */

@@ -158,3 +158,16 @@ test("an edit cannot be tried again while its row is away, and is not lost", asy
   await expect(todo(owner, "Oat milk")).toBeVisible();
   await expect(notices(other)).toHaveCount(0);
 });
+
+test("what is too large ever to be sent is not taken, and blocks nothing", async ({ device }) => {
+  const page = await device.open();
+  await page.getByRole("textbox", { name: "New list" }).evaluate((field, length) => {
+    (field as HTMLInputElement).value = "x".repeat(length);
+  }, 8 * 1024 * 1024);
+  await page.getByRole("button", { name: "Add list" }).click();
+  await expect(notices(page)).toContainText("That could not be saved on this device: this is too much at once.");
+  await notices(page).getByRole("button", { name: "Dismiss" }).click();
+  await addList(page, "Small");
+  await synced(page);
+  await expect(lists(page)).toHaveCount(1);
+});

@@ -17,6 +17,10 @@ const SDK_URL: &str = "/powersync/sdk.js";
 /// The worker that holds SQLite and, shared by all tabs, the sync connection.
 const WORKER_URL: &str = "/powersync/worker.js";
 
+/// Bytes of the largest transaction: the server takes eight mebibytes in one request, and a transaction is never divided. What
+/// is larger would stay first in the upload queue for good, and all that is written later behind it.
+const LARGEST_UPLOAD: usize = 7 * 1024 * 1024;
+
 /// A database that is being opened; it ends for everybody who waits for it.
 pub type Opening = Shared<LocalBoxFuture<'static, Result<Database, StoreError>>>;
 
@@ -76,8 +80,11 @@ impl Database {
         subscription(self.0.on_change_with_callback(&handler, &options), callback)
     }
 
-    /// Runs statements in one transaction.
+    /// Runs statements in one transaction, unless it could never be sent.
     pub async fn write_transaction(&self, statements: Vec<Statement>) -> Result<(), StoreError> {
+        if statements.iter().map(upload_size).sum::<usize>() > LARGEST_UPLOAD {
+            return Err(StoreError("this is too much at once. Save it in smaller parts.".to_owned()));
+        }
         let write = move |transaction: LockContext| -> Promise {
             future_to_promise(async move {
                 for Statement { sql, parameters: values } in &statements {
@@ -99,6 +106,11 @@ impl Database {
         set(&listener, "statusChanged", callback.as_ref().clone());
         subscription(self.0.register_listener(&listener), callback)
     }
+}
+
+/// About as many bytes as a statement's change takes in an upload: its values as JSON, and what stands around them.
+fn upload_size(statement: &Statement) -> usize {
+    statement.parameters.iter().map(|value| value.to_string().len()).sum::<usize>() + 300
 }
 
 /// The name of a user's database file. Each user has one, so that nobody who shares the browser sees another's rows.

@@ -37,6 +37,7 @@ pub fn hydrate() {
         leptos::logging::error!("The page has no session, so it stays as it is. Reload it.");
         return;
     };
+    identity::agree(&session);
     leptos::mount::hydrate_body(move || {
         let store = PowerSyncStore::open(session.clone(), user_id.clone());
         provide_context(SharedAccounts(Arc::new(HttpAccounts::new(user_id.clone(), store.database()))));

@@ -6,6 +6,7 @@ use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, FromRequest, Request, State, rejection::JsonRejection},
     http::StatusCode,
+    response::IntoResponse,
     routing::{get, post},
 };
 use schema::account::{Account, Credentials, Deletion, NewPassword, SHORTEST_PASSWORD};
@@ -91,9 +92,8 @@ async fn sign_in(
 }
 
 /// `POST /api/account/sign-out`: ends the session, if there is one.
-async fn sign_out(session: BrowserSession) -> Result<StatusCode> {
-    session.end().await?;
-    Ok(StatusCode::NO_CONTENT)
+async fn sign_out(session: BrowserSession) -> Result<impl IntoResponse> {
+    Ok((session.end().await?, StatusCode::NO_CONTENT))
 }
 
 /// `POST /api/account/password`: changes the password, and ends all other sessions of the user.
@@ -128,15 +128,14 @@ async fn delete(
     SignedIn(user_id): SignedIn,
     session: BrowserSession,
     Body(Deletion { password }): Body<Deletion>,
-) -> Result<StatusCode> {
+) -> Result<impl IntoResponse> {
     state.rate_limits.password(client)?;
     let user = User::of_id(&state.pool, &user_id).await?;
     if user.name.is_some() {
         user.prove(password.unwrap_or_default()).await?;
     }
     sqlx::query("DELETE FROM users WHERE id = $1").bind(&user_id).execute(&state.pool).await?;
-    session.end().await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((session.end().await?, StatusCode::NO_CONTENT))
 }
 
 #[derive(sqlx::FromRow)]

@@ -81,7 +81,7 @@ impl Application {
         let database = environment.direct_database.get_database().unwrap_or_default().to_owned();
         let state = AppState::new(environment, leptos_options, pool, &database)?;
         housekeeping::spawn(state.pool.clone(), Arc::clone(&state.rate_limits))?;
-        let router = routes::router(state, &database)?;
+        let router = routes::router(state)?;
         Ok(Application { listener, address, router })
     }
 
@@ -121,6 +121,8 @@ pub(crate) struct AppState {
     rate_limits: Arc<RateLimits>,
     /// The header in which a proxy names the client.
     client_ip_header: HeaderName,
+    /// The name of the session's cookie.
+    session_cookie: String,
     /// The name of the cookie that tells a page its user's id.
     user_cookie: String,
 }
@@ -141,6 +143,7 @@ impl AppState {
             token_endpoint: environment.token_endpoint,
             rate_limits: Arc::new(RateLimits::new()),
             client_ip_header: environment.client_ip_header,
+            session_cookie: session::cookie_name("session", database),
             user_cookie: session::cookie_name("user", database),
         })
     }

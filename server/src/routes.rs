@@ -26,14 +26,15 @@ use crate::{AppState, account, cross_site, error::Error, headers, invitations, s
 /// A page names its user, so no cache between here and the browser may keep it.
 const PRIVATE: &str = "private, no-cache";
 
-/// All routes. `database` is the database's name, which goes into that of the session cookie.
-pub(crate) fn router(state: AppState, database: &str) -> anyhow::Result<Router> {
-    let sessions = session::layer(session::store(state.pool.clone())?, database);
+/// All routes.
+pub(crate) fn router(state: AppState) -> anyhow::Result<Router> {
+    let sessions = session::layer(session::store(state.pool.clone())?, state.session_cookie.clone());
     let router = Router::new()
         .merge(pages(&state))
         .fallback_service(files(&state))
         .merge(api())
         .layer(sessions)
+        .layer(middleware::from_fn_with_state(state.clone(), session::keep_cookie))
         .layer(middleware::from_fn(cross_site::refuse))
         .layer(middleware::from_fn(headers::behind_tls))
         .route("/health", get(|| async { "ok" }))

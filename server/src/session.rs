@@ -7,8 +7,9 @@
 //! page whose local database to open, also without a network and after the session has ended.
 
 use axum::{
+    Extension,
     extract::{FromRequestParts, Request, State},
-    http::{Method, request::Parts},
+    http::{Method, header, request::Parts},
     middleware::Next,
     response::Response,
 };
@@ -122,11 +123,11 @@ impl BrowserSession {
         self.renew(user_id).await
     }
 
-    /// Ends the session; there is no trace of it in Postgres then.
-    pub(crate) async fn end(&self) -> Result<()> {
+    /// Ends the session; there is no trace of it in Postgres then. The answer must have what this gives.
+    pub(crate) async fn end(&self) -> Result<Extension<Ended>> {
         self.session.flush().await?;
         self.cookies.remove(self.user_cookie(String::new()));
-        Ok(())
+        Ok(Extension(Ended))
     }
 
     /// The session's user, unless the account has been deleted or the session has been ended from elsewhere.
@@ -165,10 +166,33 @@ impl BrowserSession {
     }
 }
 
+/// Says of an answer that it ends the session, and so takes the cookie from the browser.
+#[derive(Clone)]
+pub(crate) struct Ended;
+
+/// Leaves the browser its cookie unless the session has been [`Ended`].
+///
+/// The layer below takes it away wherever there is no such session. But a request may have been under way while somebody
+/// signed in, and its answer would take away the new session's cookie, of which it knows nothing.
+pub(crate) async fn keep_cookie(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if response.extensions().get::<Ended>().is_none() {
+        let removal = format!("{}=;", state.session_cookie);
+        let headers = response.headers_mut();
+        let cookies: Vec<_> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+        headers.remove(header::SET_COOKIE);
+        for cookie in cookies.into_iter().filter(|cookie| !cookie.as_bytes().starts_with(removal.as_bytes()))
+        {
+            headers.append(header::SET_COOKIE, cookie);
+        }
+    }
+    response
+}
+
 /// Loads and saves sessions around a request.
-pub(crate) fn layer(store: PostgresStore, database: &str) -> SessionManagerLayer<PostgresStore> {
+pub(crate) fn layer(store: PostgresStore, cookie: String) -> SessionManagerLayer<PostgresStore> {
     SessionManagerLayer::new(store)
-        .with_name(cookie_name("session", database))
+        .with_name(cookie)
         .with_same_site(SameSite::Lax)
         .with_secure(false) // See `headers::behind_tls`.
         .with_expiry(Expiry::OnInactivity(LIFE))

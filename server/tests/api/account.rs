@@ -131,9 +131,14 @@ async fn signing_in_begins_a_session_with_an_id_of_its_own() {
     assert_eq!(answer.status(), StatusCode::OK);
     let new = cookie(&answer).unwrap();
     assert_ne!(new, known);
-    let whose = async |cookie: &str| get(&app.url, "/api/account", Some(cookie)).await.status();
-    assert_eq!(whose(&new).await, StatusCode::OK);
-    assert_eq!(whose(&known).await, StatusCode::UNAUTHORIZED, "the guest's session is over");
+    let whose = async |cookie: &str| get(&app.url, "/api/account", Some(cookie)).await;
+    assert_eq!(whose(&new).await.status(), StatusCode::OK);
+    let late = whose(&known).await;
+    assert_eq!(late.status(), StatusCode::UNAUTHORIZED, "the guest's session is over");
+    assert!(
+        late.headers().get(header::SET_COOKIE).is_none(),
+        "a late request must not take the new cookie away"
+    );
 }
 
 #[tokio::test]
@@ -142,7 +147,10 @@ async fn who_has_signed_out_is_nobody_and_then_a_new_guest() {
     let visitor = Visitor::new(&app).await;
     visitor.create("Ann").await;
     let ann = visitor.page().await;
-    assert_snapshot!(visitor.post("/api/account/sign-out", json!({})).await, @"204");
+    let sign_out = visitor.client.post(format!("{}/api/account/sign-out", app.url)).send().await.unwrap();
+    assert_eq!(sign_out.status(), StatusCode::NO_CONTENT);
+    let removed: Vec<_> = sign_out.headers().get_all(header::SET_COOKIE).iter().collect();
+    assert_eq!(removed.len(), 2, "both cookies: {removed:?}");
     assert_eq!(visitor.account().await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(app.rows("SELECT count(*) FROM sessions").await, "0");
     let guest = visitor.page().await;
