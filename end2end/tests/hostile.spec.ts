@@ -72,14 +72,26 @@ test("no request makes the sync service fail or send what its user may not read"
     expect(statuses.get(400)).toBeGreaterThan(requests / 5);
     expect(rows).toBeGreaterThan(1000);
 
-    for (const token of forgedTokens(signer, url, random.sample(users, 20))) {
-      const answer = await fetch(`${url}/sync/stream`, { method: "POST", headers: { authorization: token }, body: "{}" });
-      expect(answer.status, token).toBe(401);
-      await answer.body?.cancel();
-    }
+    // And it goes on to serve.
     for (const { user, readable } of attackers) expect((await honest(user)).rows()).toEqual(readable);
   } finally {
     await world.clear();
+  }
+});
+
+test("no forged token opens a stream", async ({ app: _, stack }) => {
+  await stack.configured();
+  const url = stack.environment.VITE_POWERSYNC_URL ?? "";
+  const signer = new TokenSigner(stack);
+  const open = (authorization: string) =>
+    fetch(`${url}/sync/stream`, { method: "POST", headers: { authorization }, body: "{}", signal: AbortSignal.timeout(10_000) });
+  for (const user of ["somebody", "", "0", "ann' OR true --", "🙂"]) {
+    const right = await open(`Token ${signer.token(user)}`);
+    expect(right.status).toBe(200);
+    await right.body?.cancel();
+    for (const authorization of forgedTokens(signer, url, user)) {
+      expect((await open(authorization)).status, authorization).toBe(401);
+    }
   }
 });
 
@@ -239,46 +251,44 @@ function spoil(random: Random, value: Record<string, unknown>) {
   }
 }
 
-/** Tokens that name others, each with something wrong, as `Authorization` headers. */
-function* forgedTokens(signer: TokenSigner, audience: string, users: string[]): Generator<string> {
+/** `Authorization` headers that name a user, each with something wrong. */
+function forgedTokens(signer: TokenSigner, audience: string, user: string): string[] {
   const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
   const now = Math.floor(Date.now() / 1000);
   const { privateKey: otherKey } = generateKeyPairSync("ed25519");
-  for (const user of users) {
-    const right = signer.token(user);
-    const [header = "", payload = "", signature = ""] = right.split(".");
-    const kid = (JSON.parse(Buffer.from(header, "base64url").toString()) as { kid: string }).kid;
-    const other = `${header}.${encode({ sub: user, aud: audience, iat: now, exp: now + 301 })}`;
-    const none = `${encode({ alg: "none", kid })}.${payload}`;
-    // The public key is no secret, so a signature by HMAC with it proves nothing.
-    const symmetric = `${encode({ alg: "HS256", kid })}.${payload}`;
-    yield* [
-      "",
-      "Token",
-      `Basic ${right}`,
-      `Token ${header}.${payload}`,
-      `Token ${header}.${payload}.`,
-      `Token ${none}.`,
-      `Token ${none}.${signature}`,
-      `Token ${symmetric}.${createHmac("sha256", signer.publicKey).update(symmetric).digest("base64url")}`,
-      `Token ${other}.${signature}`,
-      `Token ${other}.${sign(null, Buffer.from(other), otherKey).toString("base64url")}`,
-      ...[
-        signer.token(user, { iat: now - 400, exp: now - 100 }),
-        signer.token(user, { exp: now + 10 * 365 * 86_400 }),
-        signer.token(user, { exp: undefined }),
-        signer.token(user, { exp: "never" }),
-        signer.token(user, { nbf: now + 3600 }),
-        signer.token(user, { aud: undefined }),
-        signer.token(user, { aud: "https://elsewhere.example" }),
-        signer.token(user, { aud: [] }),
-        signer.token(user, { sub: undefined }),
-        signer.token(user, { sub: { id: user } }),
-        signer.token(user, {}, { kid: "another" }),
-        signer.token(user, {}, { kid: undefined }),
-        signer.token(user, {}, { alg: "none" }),
-        signer.token(user, {}, { alg: "ES256" }),
-      ].map((token) => `Token ${token}`),
-    ];
-  }
+  const right = signer.token(user);
+  const [header = "", payload = "", signature = ""] = right.split(".");
+  const kid = (JSON.parse(Buffer.from(header, "base64url").toString()) as { kid: string }).kid;
+  const other = `${header}.${encode({ sub: user, aud: audience, iat: now, exp: now + 301 })}`;
+  const none = `${encode({ alg: "none", kid })}.${payload}`;
+  // The public key is no secret, so a signature by HMAC with it proves nothing.
+  const symmetric = `${encode({ alg: "HS256", kid })}.${payload}`;
+  return [
+    "",
+    "Token",
+    `Basic ${right}`,
+    `Token ${header}.${payload}`,
+    `Token ${header}.${payload}.`,
+    `Token ${none}.`,
+    `Token ${none}.${signature}`,
+    `Token ${symmetric}.${createHmac("sha256", signer.publicKey).update(symmetric).digest("base64url")}`,
+    `Token ${other}.${signature}`,
+    `Token ${other}.${sign(null, Buffer.from(other), otherKey).toString("base64url")}`,
+    ...[
+      signer.token(user, { iat: now - 400, exp: now - 100 }),
+      signer.token(user, { exp: now + 10 * 365 * 86_400 }),
+      signer.token(user, { exp: undefined }),
+      signer.token(user, { exp: "never" }),
+      signer.token(user, { nbf: now + 3600 }),
+      signer.token(user, { aud: undefined }),
+      signer.token(user, { aud: "https://elsewhere.example" }),
+      signer.token(user, { aud: [] }),
+      signer.token(user, { sub: undefined }),
+      signer.token(user, { sub: { id: user } }),
+      signer.token(user, {}, { kid: "another" }),
+      signer.token(user, {}, { kid: undefined }),
+      signer.token(user, {}, { alg: "none" }),
+      signer.token(user, {}, { alg: "ES256" }),
+    ].map((token) => `Token ${token}`),
+  ];
 }
