@@ -71,7 +71,7 @@ test("a todo added to a list that is deleted goes with it, and its user learns w
   await comeBack(otherDevice, other);
   for (const page of [one, other]) {
     await expect(notices(page)).toHaveCount(1);
-    await expect(notices(page)).toContainText("This todo is on a list that has been deleted");
+    await expect(notices(page)).toContainText("You may not change todos of this list: it has been deleted");
     await expect(list(page, "Stays")).toBeVisible();
     await expect(lists(page)).toHaveCount(1);
   }
