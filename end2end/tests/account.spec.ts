@@ -102,13 +102,13 @@ test("who signs out leaves nothing behind for who comes after, with a network or
   await expect(list(page, "Diary")).toBeVisible();
 });
 
-test("signing out asks before it loses what has not been sent", async ({ device }) => {
+test("signing out asks before it loses what has not been sent", async ({ device, stack }) => {
   const page = await device.open();
   const name = newName();
   await createAccount(page, name);
   await openLists(page);
   await addList(page, "Sent");
-  await expect(list(page, "Sent")).toBeVisible();
+  await arrived(stack, "Sent", await userId(page));
   await synced(page);
   device.network.refuse("/api/sync");
   await addList(page, "Unsent");
@@ -207,6 +207,7 @@ test("who signs in after somebody's session has ended sees nothing of theirs, an
   await synced(page);
   await expect(page.getByText("No lists yet.")).toBeVisible();
   await addList(page, "Of Bob");
+  await arrived(stack, "Of Bob", await userId(page));
   await synced(page);
   await signOut(page);
   await synced(page);
@@ -310,4 +311,9 @@ test("the account's page fits a narrow screen", async ({ newDevice }) => {
 /** Ends a user's sessions, as a new password does. */
 async function endSessions({ sql }: Stack, user: string) {
   await sql`UPDATE users SET session_generation = session_generation + 1 WHERE id = ${user}`;
+}
+
+/** Returns when a user's list is in Postgres. */
+async function arrived({ sql }: Stack, name: string, user: string) {
+  await expect.poll(() => sql`SELECT FROM lists WHERE name = ${name} AND owner_id = ${user}`).toHaveLength(1);
 }

@@ -1,8 +1,10 @@
 //! Commands that go on until Ctrl-C.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 
 /// Ports that were free a moment ago.
 pub fn free_ports() -> [SocketAddr; 2] {
@@ -13,13 +15,22 @@ pub fn free_ports() -> [SocketAddr; 2] {
 /// A command that goes on until Ctrl-C; also when its test fails.
 pub struct Running {
     child: Child,
-    said: BufReader<ChildStderr>,
+    /// What it says, line by line.
+    said: Receiver<String>,
 }
 
 impl Running {
     pub fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let said = BufReader::new(child.stderr.take().unwrap());
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let (line_said, said) = mpsc::channel();
+        // It is read all the time, because a command stands still once its pipe is full.
+        thread::spawn(move || {
+            let mut line = String::new();
+            while stderr.read_line(&mut line).is_ok_and(|length| length > 0)
+                && line_said.send(std::mem::take(&mut line)).is_ok()
+            {}
+        });
         Self { child, said }
     }
 
@@ -27,7 +38,7 @@ impl Running {
     pub fn read_until(&mut self, words: &str) -> String {
         let mut said = String::new();
         while !said.contains(words) {
-            assert_ne!(self.said.read_line(&mut said).unwrap(), 0, "It has ended:\n{said}");
+            said += &self.said.recv().unwrap_or_else(|_| panic!("It has ended:\n{said}"));
         }
         said
     }
@@ -47,8 +58,7 @@ impl Running {
 
     /// Waits until it has ended by itself; gives what it says until then, and whether it ends well.
     pub fn end(&mut self) -> (String, bool) {
-        let mut said = String::new();
-        self.said.read_to_string(&mut said).unwrap();
+        let said = self.said.iter().collect();
         (said, self.child.wait().unwrap().success())
     }
 }
