@@ -89,8 +89,8 @@ fn GuestAccount(
     };
     view! {
         <p>
-            "You are a guest: your lists are yours alone, but only this browser can reach them. With a name and a password "
-            "you reach them from everywhere, and people with whom you share see who you are."
+            "You are a guest: nothing but this browser's memory leads to your lists. With a name and a password you reach "
+            "them from everywhere, and those with whom you share a list see who you are."
         </p>
         <section>
             <h2>"Create an account"</h2>
