@@ -30,10 +30,12 @@ pub fn connector(session: Session, database: Database, status: RwSignal<Status>)
         let (database, here) = (database.clone(), there.clone());
         future_to_promise(async move {
             let uploaded = upload::upload(&database, here.session.user_id.clone()).await;
-            if matches!(uploaded, Err(UploadError::SessionEnded)) {
-                here.session_has_ended(true);
+            match uploaded {
+                Ok(true) => here.session_has_ended(false),
+                Err(UploadError::SessionEnded) => here.session_has_ended(true),
+                Ok(false) | Err(UploadError::Failed(_)) => {}
             }
-            uploaded.map(|()| JsValue::UNDEFINED).map_err(|error| thrown(&error.to_string()))
+            uploaded.map(|_| JsValue::UNDEFINED).map_err(|error| thrown(&error.to_string()))
         })
     });
     set(&connector, "uploadData", upload_data.into_js_value());

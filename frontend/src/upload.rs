@@ -19,15 +19,16 @@ const MAX_CHANGES: usize = 1000;
 const ENOUGH: usize = 1024 * 1024;
 
 /// Sends the oldest transactions of the upload queue, several in one request with their boundaries kept, and takes
-/// them out of the queue when the server has given its verdicts. The SDK calls it again until the queue is empty.
-pub async fn upload(database: &Database, user_id: Option<String>) -> Result<(), UploadError> {
+/// them out of the queue when the server has given its verdicts; `false` where there is nothing to send. The SDK calls it
+/// again until the queue is empty.
+pub async fn upload(database: &Database, user_id: Option<String>) -> Result<bool, UploadError> {
     let (transactions, last) = oldest_transactions(database).await?;
-    let Some(last) = last else { return Ok(()) };
+    let Some(last) = last else { return Ok(false) };
     let client_id = database.sdk().get_client_id().await.map_err(store_error)?;
     let client_id = client_id.as_string().unwrap_or_default();
     report(&send(UploadRequest { client_id, user_id, transactions }).await?);
     last.complete().await.map_err(store_error)?;
-    Ok(())
+    Ok(true)
 }
 
 async fn oldest_transactions(

@@ -50,24 +50,23 @@ async fn create(
     check_name(name)?;
     check_password(&password)?;
     let hash = password::hash(password).await?;
-    let made = sqlx::query("UPDATE users SET name = $2, password_hash = $3 WHERE id = $1 AND name IS NULL")
-        .bind(&user_id)
-        .bind(name)
-        .bind(hash)
-        .execute(&state.pool)
-        .await;
-    match made {
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-            Err(conflict("Somebody has this name already: choose another, or sign in."))
+    let generation: Option<i64> = sqlx::query_scalar(
+        "UPDATE users SET name = $2, password_hash = $3 WHERE id = $1 AND name IS NULL RETURNING session_generation",
+    )
+    .bind(&user_id)
+    .bind(name)
+    .bind(hash)
+    .fetch_optional(&state.pool)
+    .await
+    .map_err(|error| match error.as_database_error() {
+        Some(reason) if reason.is_unique_violation() => {
+            conflict("Somebody has this name already: choose another, or sign in.")
         }
-        Ok(made) if made.rows_affected() == 0 => Err(conflict("You have an account already.")),
-        Ok(_) => {
-            let name = Some(name.to_owned());
-            session.begin(&user_id, 0).await?;
-            Ok(Json(Account { user_id, name }))
-        }
-        Err(error) => Err(error.into()),
-    }
+        _ => error.into(),
+    })?;
+    let generation = generation.ok_or_else(|| conflict("You have an account already."))?;
+    session.begin(&user_id, generation).await?;
+    Ok(Json(Account { user_id, name: Some(name.to_owned()) }))
 }
 
 /// `POST /api/account/sign-in`: begins a session of the user of that name.
@@ -81,9 +80,11 @@ async fn sign_in(
     state.rate_limits.password(client)?;
     state.rate_limits.sign_in(name)?;
     let user = User::of_name(&state.pool, name).await?;
+    // Where there is no such user the password is compared all the same, so that the time it takes tells nobody.
     let hash = user.as_ref().and_then(|user| user.password_hash.clone());
+    let right = password::is_right(password, hash).await?;
     match user {
-        Some(user) if password::is_right(password, hash).await? => {
+        Some(user) if right => {
             session.begin(&user.id, user.session_generation).await?;
             Ok(Json(Account { user_id: user.id, name: user.name }))
         }

@@ -10,7 +10,9 @@ use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    // The session library warns of every request that comes with the cookie of a session which has ended.
+    let usual = || EnvFilter::new("info,sqlx=warn,tower_sessions_core=error");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
     let colors = stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colors).with_writer(stderr).init();
     match start().await {
