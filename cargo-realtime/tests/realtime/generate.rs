@@ -210,9 +210,9 @@ fn what_people_have_written_stays() {
     let diff = changes(&machine.app());
     let taken_out: Vec<_> = diff.lines().filter(|line| line.starts_with('-')).collect();
     assert_snapshot!(taken_out.join("\n"), @r#"
-    -use pages::{JoinPage, ListPage, ListsPage, NotFoundPage};
+    -use pages::{AccountPage, JoinPage, ListPage, ListsPage, NotFoundPage};
     -use schema::{Invitation, List, Member, Rejection, Row, Todo};
-    -const PAGES: &[&str] = &["/", "/lists/offline", "/join/offline"];
+    -const PAGES: &[&str] = &["/", "/lists/offline", "/join/offline", "/account"];
     -pub use tables::{Invitation, List, Member, Rejection, TABLES, Todo};
     -pub const TABLES: &[&Table] = &[List::TABLE  /* first */ , Todo::TABLE, Member::TABLE, Invitation::TABLE, Rejection::TABLE];
     "#);
