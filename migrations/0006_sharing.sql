@@ -32,7 +32,8 @@ SELECT lists.id, users.id, 'owner', users.name, lists.created_at FROM lists JOIN
 CREATE FUNCTION add_owner() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     INSERT INTO members (list_id, user_id, role, name)
-    SELECT NEW.id, users.id, 'owner', users.name FROM users WHERE users.id = NEW.owner_id;
+    -- Locked, so that a name which the user takes at this moment is not missed.
+    SELECT NEW.id, users.id, 'owner', users.name FROM users WHERE users.id = NEW.owner_id FOR SHARE;
     RETURN NULL;
 END
 $$;
@@ -99,13 +100,14 @@ GRANT SELECT, DELETE, UPDATE (id, role) ON members TO app_user;
 ALTER TABLE members ENABLE ROW LEVEL SECURITY;
 CREATE POLICY members_read ON members FOR SELECT TO app_user
     USING (list_id = ANY (ARRAY(SELECT lists_as('owner', 'editor', 'reader'))));
+CREATE POLICY members_insert ON members FOR INSERT TO app_user WITH CHECK (false);
 CREATE POLICY members_update ON members FOR UPDATE TO app_user
     USING (role <> 'owner' AND list_id = ANY (ARRAY(SELECT lists_as('owner'))));
 CREATE POLICY members_delete ON members FOR DELETE TO app_user USING (
     role <> 'owner'
     AND (user_id = current_setting('app.user_id', true) OR list_id = ANY (ARRAY(SELECT lists_as('owner'))))
 );
-COMMENT ON POLICY members_read ON members IS 'Members come by invitation.';
+COMMENT ON POLICY members_insert ON members IS 'Members come by invitation.';
 COMMENT ON POLICY members_update ON members IS 'Only a list''s owner can change what its members may do.';
 COMMENT ON POLICY members_delete ON members IS 'Only a list''s owner can remove other members, and the owner stays.';
 

@@ -122,7 +122,7 @@ test("signing out asks before it loses what has not been sent", async ({ device,
     }),
   );
   await page.getByRole("button", { name: "Sign out" }).click();
-  expect(await question).toBe("1 change has not been sent yet and would be lost. Sign out all the same?");
+  expect(await question).toBe("1 change that has not been sent yet would be lost. Sign out all the same?");
   await openLists(page);
   await expect(list(page, "Unsent")).toBeVisible();
 

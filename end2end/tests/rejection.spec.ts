@@ -16,7 +16,7 @@ import {
   syncStatus,
   todo,
 } from "../harness/pages.ts";
-import { link, roleOf } from "../harness/sharing.ts";
+import { isValid, link, roleOf } from "../harness/sharing.ts";
 import { expect, test } from "../harness/test.ts";
 
 const tooLong = "x".repeat(201);
@@ -151,7 +151,9 @@ test("an edit cannot be tried again while its row is away, and is not lost", asy
   await expect(notices(other)).toContainText("It cannot be made again now");
   await synced(other);
 
-  await other.goto(path);
+  // What the owner has taken away does not come back by the old link.
+  expect(await isValid(stack, path)).toBe(false);
+  await other.goto(await link(owner, stack, "editors"));
   await join(other, "Groceries");
   await expect(todo(other, "Milk")).toBeEnabled();
   await notices(other).getByRole("button", { name: "Try again" }).click();

@@ -40,11 +40,10 @@ impl Accounts for HttpAccounts {
         let here = (*self.here).clone();
         Box::pin(async move {
             let before = whose().await?;
-            post("/api/account/sign-in", credentials).await?;
-            let after = whose().await?;
+            let after: Account = http::json(http::post("/api/account/sign-in", &credentials).await?).await?;
             // Nobody can sign in as a guest, so what one has left here is of no more use to anybody.
             let guest_has_left =
-                before.is_some_and(|before| after.is_some_and(|after| after.user_id != before.user_id));
+                before.is_some_and(|before| before.name.is_none() && before.user_id != after.user_id);
             here.start_anew(guest_has_left).await;
             Ok(())
         })

@@ -1,10 +1,14 @@
 //! The way out when the local database is stuck, or its user leaves.
 
-use futures::FutureExt;
+use futures::{FutureExt, select_biased};
+use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::window;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::database::{self, Opening};
+
+/// How long a database that is only being opened is waited for.
+const PATIENCE_MS: u32 = 3000;
 
 /// Deletes the local data of a user and loads the page again, which downloads it anew.
 pub async fn reset(opening: Opening, user_id: String) {
@@ -14,9 +18,13 @@ pub async fn reset(opening: Opening, user_id: String) {
 
 /// Deletes the local data of a user, unsent changes included. A database that does not open is deleted from outside.
 pub async fn clear(opening: Opening, user_id: &str) {
-    let cleared = match opening.now_or_never() {
-        Some(Ok(database)) => database.sdk().disconnect_and_clear().await.map(drop),
-        Some(Err(_)) | None => delete_files(user_id).await,
+    let opened = select_biased! {
+        opened = opening.fuse() => opened.ok(),
+        () = TimeoutFuture::new(PATIENCE_MS).fuse() => None,
+    };
+    let cleared = match opened {
+        Some(database) => database.sdk().disconnect_and_clear().await.map(drop),
+        None => delete_files(user_id).await,
     };
     if let Err(error) = cleared {
         leptos::logging::warn!("The local data could not be deleted: {error:?}");

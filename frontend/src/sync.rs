@@ -52,6 +52,8 @@ async fn connect(database: &Database, connector: &js_sys::Object, options: &js_s
 }
 
 fn show(status: &mut Status, sync: &SyncStatus) {
+    // The sync service takes a token only, and a token comes of a session: this one, or one begun in another tab.
+    status.session_ended &= status.connected || !sync.connected();
     status.connected = sync.connected();
     status.has_synced = sync.has_synced().unwrap_or(false);
     status.upload_error = sync.upload_error().map(|error| error.message().into());

@@ -76,10 +76,12 @@ async fn sign_in(
     session: BrowserSession,
     Body(Credentials { name, password }): Body<Credentials>,
 ) -> Result<Json<Account>> {
-    let name = name.trim();
     state.rate_limits.password(client)?;
-    state.rate_limits.sign_in(name)?;
-    let user = User::of_name(&state.pool, name).await?;
+    // Postgres cannot be asked for a text with this character.
+    let name = name.replace('\0', "");
+    let user = User::of_name(&state.pool, name.trim()).await?;
+    // However a name is written, guesses at one user's password count together.
+    state.rate_limits.sign_in(user.as_ref().map_or(&name, |user| &user.id))?;
     // Where there is no such user the password is compared all the same, so that the time it takes tells nobody.
     let hash = user.as_ref().and_then(|user| user.password_hash.clone());
     let right = password::is_right(password, hash).await?;
@@ -154,8 +156,6 @@ impl User {
     }
 
     async fn of_name(pool: &PgPool, name: &str) -> Result<Option<User>> {
-        // Postgres cannot be asked for a text with this character.
-        let name = name.replace('\0', "");
         let user =
             "SELECT id, name, password_hash, session_generation FROM users WHERE lower(name) = lower($1)";
         Ok(sqlx::query_as(user).bind(name).fetch_optional(pool).await?)

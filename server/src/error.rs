@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     Json,
     extract::rejection::JsonRejection,
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
@@ -64,6 +64,14 @@ impl IntoResponse for Error {
 }
 
 impl Error {
+    /// The answer to a person who has opened a page, instead of to a program.
+    pub(crate) fn into_page(self) -> Response {
+        let sentence = self.to_string();
+        let (mut parts, _) = self.into_response().into_parts();
+        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        Response::from_parts(parts, sentence.into())
+    }
+
     fn body(&self) -> Json<Value> {
         Json(json!({ "error": self.to_string() }))
     }

@@ -53,7 +53,7 @@ pub(crate) async fn join(
              WHERE invitations.id = $1 FOR KEY SHARE OF lists
          ), joined AS (
              INSERT INTO members (list_id, user_id, role, name)
-             SELECT list_id, users.id, role, name FROM invitation, users WHERE users.id = $2
+             SELECT list_id, users.id, role, name FROM invitation, users WHERE users.id = $2 FOR SHARE OF users
              ON CONFLICT ON CONSTRAINT members_once DO UPDATE SET role = excluded.role
              WHERE members.role = 'reader' AND excluded.role = 'editor'
          )

@@ -63,7 +63,9 @@ pub(crate) async fn guest(
     if request.method() == Method::GET {
         let user_id = match session.user(&state.pool).await? {
             None if !session.has_ended() => {
-                state.rate_limits.guest(client)?;
+                if let Err(error) = state.rate_limits.guest(client) {
+                    return Ok(error.into_page());
+                }
                 Some(new_guest(&session, &state.pool).await?)
             }
             user_id => user_id,

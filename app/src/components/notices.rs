@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use leptos::prelude::*;
 use leptos_router::components::A;
 use schema::Rejection;
@@ -56,9 +58,17 @@ fn Notice(rejection: LiveRow<Rejection>) -> impl IntoView {
     let try_again = move |_| {
         let changes = parse(changes.get_untracked());
         // Two transactions: if the changes are rejected again, this notice goes all the same, and theirs is the only one.
-        writer.write_transaction(changes.iter().flat_map(Statement::redo).collect());
-        writer.write_transaction(vec![Statement::delete_redone(id.get_value(), &changes)]);
-        tried.set(true);
+        let redo = changes.iter().flat_map(Statement::redo).collect();
+        let delete = vec![Statement::delete_redone(id.get_value(), &changes)];
+        writer.write_transactions(vec![redo, delete], move || {
+            // By then the notice is gone, if it goes.
+            set_timeout(
+                move || {
+                    let _ = tried.try_set(true);
+                },
+                Duration::from_secs(1),
+            );
+        });
     };
     let dismiss = move |_| {
         let delete = Statement::new("DELETE FROM rejections WHERE id = $1");

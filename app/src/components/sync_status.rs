@@ -15,8 +15,11 @@ pub fn SyncStatus() -> impl IntoView {
         }
     });
     let reset = move |_| {
-        let unsent = current.with_untracked(|status| status.waiting);
+        let (open, unsent) = current.with_untracked(|status| (status.open, status.waiting));
         let question = match unsent {
+            0 if !open => {
+                "What has not been sent yet would be lost. Delete the data on this device?".to_owned()
+            }
             0 => "Delete the data on this device and download it again?".to_owned(),
             unsent => format!(
                 "{} not been sent yet and would be lost. Delete the data on this device?",

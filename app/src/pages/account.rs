@@ -8,7 +8,7 @@ use schema::account::{Account, Credentials, Deletion, NewPassword};
 use crate::account::{Accounts, Answer, use_accounts};
 use crate::components::{SecretField, SecretForm};
 use crate::queries;
-use crate::store::{use_query, use_store, use_writer};
+use crate::store::{Status, use_query, use_store, use_writer};
 
 /// Who uses this browser: make an account, sign in and out, change the password, leave.
 #[component]
@@ -79,10 +79,9 @@ fn GuestAccount(
         Ok(())
     };
     let sign_in = move |values: Vec<String>| async move {
-        let left_behind = lists.rows.with_untracked(Vec::len);
         let question = "The lists that you made as a guest stay behind and cannot be reached any more. Create an account \
                         instead to keep them. Sign in all the same?";
-        if left_behind > 0 && !confirmed(question) {
+        if !lists.is_empty() && !confirmed(question) {
             return Ok(());
         }
         port(accounts)?.sign_in(credentials(values)).await
@@ -181,13 +180,13 @@ fn EndedSession() -> impl IntoView {
 fn SignOut(label: &'static str) -> impl IntoView {
     let status = use_store().map(|store| store.status());
     let question = move || {
-        let waiting = status.map_or(0, |status| status.with_untracked(|status| status.waiting));
-        let what = match waiting {
-            0 => return None,
-            1 => "1 change has".to_owned(),
-            waiting => format!("{waiting} changes have"),
+        let what = match status?.get_untracked() {
+            Status { open: false, .. } => "What has not been sent yet".to_owned(),
+            Status { waiting: 0, .. } => return None,
+            Status { waiting: 1, .. } => "1 change that has not been sent yet".to_owned(),
+            Status { waiting, .. } => format!("{waiting} changes that have not been sent yet"),
         };
-        Some(format!("{what} not been sent yet and would be lost. Sign out all the same?"))
+        Some(format!("{what} would be lost. Sign out all the same?"))
     };
     view! { <Act label question act=|accounts| accounts.sign_out() /> }
 }

@@ -34,12 +34,21 @@ impl Writer {
     /// Runs the statements in one local transaction: watchers see all of it or nothing, and it is uploaded as one.
     /// Returns at once; the page changes when the local database has it.
     pub fn write_transaction(&self, statements: Vec<Statement>) {
+        self.write_transactions(vec![statements], || ());
+    }
+
+    /// Runs transactions one after the other, up to the first that fails, and then calls `done` if none has.
+    pub fn write_transactions(&self, transactions: Vec<Vec<Statement>>, done: impl FnOnce() + 'static) {
         let Some(SharedStore(store)) = self.store.get_value() else { return };
         let failure = self.failure;
         spawn_local(async move {
-            if let Err(error) = store.write_transaction(statements).await {
-                failure.set(Some(error));
+            for statements in transactions {
+                if let Err(error) = store.write_transaction(statements).await {
+                    failure.set(Some(error));
+                    return;
+                }
             }
+            done();
         });
     }
 

@@ -45,7 +45,12 @@ fn shortened(password: String) -> String {
 }
 
 async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let _turn = TURNS.acquire().await.map_err(|_| Error::Internal)?;
+    let turn = TURNS.acquire().await.map_err(|_| Error::Internal)?;
+    // The work goes on when its client has gone, so it is the work that has the turn.
+    let work = move || {
+        let _turn = turn;
+        work()
+    };
     tokio::task::spawn_blocking(work).await.map_err(|_| Error::Internal)?
 }
 

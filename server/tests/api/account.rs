@@ -253,8 +253,10 @@ async fn guessing_a_password_takes_forever() {
     for _ in 0..10 {
         assert_eq!(guesser.sign_in("Ann", "guess guess").await, "401 The name or the password is wrong.");
     }
-    let answer = guesser.sign_in("ANN", PASSWORD).await;
-    assert!(answer.starts_with("429 That was too often. Try again in "), "{answer}");
+    for name in ["Ann", "ANN", " ann ", "A\0nn"] {
+        let answer = guesser.sign_in(name, PASSWORD).await;
+        assert!(answer.starts_with("429 That was too often. Try again in "), "{name:?}: {answer}");
+    }
     assert!(guesser.sign_in("Bob", PASSWORD).await.starts_with("401 "), "another name, another limit");
 }
 
@@ -276,6 +278,8 @@ async fn one_address_makes_so_many_guests_and_no_more() {
     };
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(refused.headers().contains_key(header::RETRY_AFTER));
+    let said = refused.text().await.unwrap();
+    assert!(said.starts_with("That was too often. Try again in "), "people read it: {said}");
     assert!(made >= 200, "{made}");
     assert_eq!(page("203.0.113.8").await.status(), StatusCode::OK);
 }

@@ -40,7 +40,10 @@ pub fn Links(
         <p class="empty">
             {move || match invitations.is_empty() {
                 true => "No links yet. Whoever follows one joins the list.",
-                false => "Whoever follows a link joins the list, until you revoke it. Who has joined stays.",
+                false => {
+                    "Whoever follows a link joins the list, until you revoke it. Who has joined stays, until you remove \
+                     them; that revokes all links."
+                }
             }}
         </p>
     }

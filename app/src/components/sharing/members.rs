@@ -31,14 +31,22 @@ fn MemberItem(member: LiveRow<Member>, owner: Signal<bool>) -> impl IntoView {
         false => member.name.clone().unwrap_or_else(|| "Guest".to_owned()),
     });
     let role = member.column(|member| member.role.clone());
+    let list_id = StoredValue::new(member.row.with_untracked(|member| member.list_id.clone()));
     let id = StoredValue::new(member.id);
+    // A link by which somebody has come must not give back what its owner takes away.
     let change = move |event| {
+        let role = event_target_value(&event);
         let change = Statement::new("UPDATE members SET role = $1 WHERE id = $2");
-        writer.write_transaction(vec![change.bind(event_target_value(&event)).bind(id.get_value())]);
+        let revoke = Statement::new("DELETE FROM invitations WHERE list_id = $1 AND role <> $2");
+        let revoke =
+            (role == Role::Reader.as_str()).then(|| revoke.bind(list_id.get_value()).bind(role.clone()));
+        let change = change.bind(role).bind(id.get_value());
+        writer.write_transaction([Some(change), revoke].into_iter().flatten().collect());
     };
     let remove = move |_| {
-        let remove = Statement::new("DELETE FROM members WHERE id = $1");
-        writer.write_transaction(vec![remove.bind(id.get_value())]);
+        let remove = Statement::new("DELETE FROM members WHERE id = $1").bind(id.get_value());
+        let revoke = Statement::new("DELETE FROM invitations WHERE list_id = $1").bind(list_id.get_value());
+        writer.write_transaction(vec![remove, revoke]);
     };
     let option = move |value: Role| {
         let selected = move || role.with(|role| role == value.as_str());
