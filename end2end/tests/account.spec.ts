@@ -135,11 +135,12 @@ test("signing out asks before it loses what has not been sent", async ({ device,
   await expect(list(page, "Unsent")).toHaveCount(0);
 });
 
-test("without a network nobody is signed out, and nothing is lost", async ({ device }) => {
+test("without a network nobody is signed out, and nothing is lost", async ({ device, stack }) => {
   const page = await device.open();
   await createAccount(page, newName());
   await openLists(page);
   await addList(page, "Mine");
+  await arrived(stack, "Mine", await userId(page));
   await synced(page);
   await openAccount(page);
   await expect(page.getByRole("button", { name: "Sign out" })).toBeVisible();

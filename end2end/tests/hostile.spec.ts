@@ -107,7 +107,13 @@ async function send(url: string, { path, ...request }: HostileRequest, readable:
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(new Error("There was no complete checkpoint in time.")), 20_000);
   try {
-    const answer = await fetch(url + path, { ...request, signal: abort.signal });
+    const answer = await fetch(url + path, { ...request, signal: abort.signal }).catch((error: Error) => {
+      // Whoever refuses what is too large may hang up before all of it is sent, and the answer is lost then.
+      const code = (error.cause as NodeJS.ErrnoException | undefined)?.code ?? "";
+      if (request.body.length >= 1024 * 1024 && ["EPIPE", "ECONNRESET"].includes(code)) return undefined;
+      throw error;
+    });
+    if (!answer) return { status: 413, sent: 0 };
     const { status } = answer;
     if (status === 200 && answer.body) return { status, sent: await readAll(answer.body, readable) };
     const text = await answer.text();

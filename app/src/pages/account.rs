@@ -6,9 +6,9 @@ use leptos_meta::Title;
 use schema::account::{Account, Credentials, Deletion, NewPassword};
 
 use crate::account::{Accounts, Answer, use_accounts};
-use crate::components::{SecretField, SecretForm};
+use crate::components::{Loading, SecretField, SecretForm};
 use crate::queries;
-use crate::store::{Status, use_query, use_store, use_writer};
+use crate::store::{Load, Status, use_query, use_store, use_writer};
 
 /// Who uses this browser: make an account, sign in and out, change the password, leave.
 #[component]
@@ -78,6 +78,7 @@ fn GuestAccount(
         on_change.run(());
         Ok(())
     };
+    // The form is there once it is known what would stay behind.
     let sign_in = move |values: Vec<String>| async move {
         let question = "The lists that you made as a guest stay behind and cannot be reached any more. Create an account \
                         instead to keep them. Sign in all the same?";
@@ -102,7 +103,10 @@ fn GuestAccount(
         </section>
         <section>
             <h2>"Sign in"</h2>
-            <SecretForm label="Sign in" button="Sign in" fields=&[NAME, PASSWORD] on_submit=sign_in />
+            <Loading load=lists.load />
+            <Show when=move || lists.load.get() != Load::Loading>
+                <SecretForm label="Sign in" button="Sign in" fields=&[NAME, PASSWORD] on_submit=sign_in />
+            </Show>
         </section>
         <section>
             <h2>"Leave"</h2>
