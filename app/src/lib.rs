@@ -3,6 +3,7 @@
 pub mod account;
 mod clipboard;
 mod components;
+mod confirm;
 pub mod invitations;
 mod pages;
 pub mod queries;

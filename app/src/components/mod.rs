@@ -1,4 +1,4 @@
-//! Parts that more than one page shows.
+//! Parts that pages are made of.
 
 mod editable_row;
 mod fields;

@@ -1,6 +1,7 @@
 use leptos::prelude::*;
 
-use crate::store::{Status, use_store};
+use crate::confirm::confirmed;
+use crate::store::{Status, changes, use_store};
 
 /// Whether this device and the server agree, and a way out when the local database is stuck.
 #[component]
@@ -26,7 +27,7 @@ pub fn SyncStatus() -> impl IntoView {
                 changes(unsent, "has", "have")
             ),
         };
-        if window().confirm_with_message(&question).unwrap_or(false)
+        if confirmed(&question)
             && let Some(store) = &store
         {
             store.reset();
@@ -70,11 +71,6 @@ fn sentence(status: &Status) -> String {
         (_, 0) => "Offline".to_owned(),
         (_, waiting) => format!("Offline, {} to send", changes(waiting, "", "")),
     }
-}
-
-fn changes(count: usize, one: &str, many: &str) -> String {
-    let (noun, verb) = if count == 1 { ("change", one) } else { ("changes", many) };
-    format!("{count} {noun} {verb}").trim_end().to_owned()
 }
 
 #[cfg(test)]

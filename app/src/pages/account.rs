@@ -7,8 +7,9 @@ use schema::account::{Account, Credentials, Deletion, NewPassword};
 
 use crate::account::{Accounts, Answer, use_accounts};
 use crate::components::{Loading, SecretField, SecretForm};
+use crate::confirm::confirmed;
 use crate::queries;
-use crate::store::{Load, Status, use_query, use_store, use_writer};
+use crate::store::{Load, Status, changes, use_query, use_store, use_writer};
 
 /// Who uses this browser: make an account, sign in and out, change the password, leave.
 #[component]
@@ -185,12 +186,11 @@ fn SignOut(label: &'static str) -> impl IntoView {
     let status = use_store().map(|store| store.status());
     let question = move || {
         let what = match status?.get_untracked() {
-            Status { open: false, .. } => "What has not been sent yet".to_owned(),
+            Status { open: false, .. } => "What has".to_owned(),
             Status { waiting: 0, .. } => return None,
-            Status { waiting: 1, .. } => "1 change that has not been sent yet".to_owned(),
-            Status { waiting, .. } => format!("{waiting} changes that have not been sent yet"),
+            Status { waiting, .. } => changes(waiting, "that has", "that have"),
         };
-        Some(format!("{what} would be lost. Sign out all the same?"))
+        Some(format!("{what} not been sent yet would be lost. Sign out all the same?"))
     };
     view! { <Act label question act=|accounts| accounts.sign_out() /> }
 }
@@ -231,10 +231,6 @@ fn stored_accounts() -> StoredAccounts {
 
 fn port(accounts: StoredAccounts) -> Result<Arc<dyn Accounts>, String> {
     accounts.try_get_value().flatten().ok_or_else(|| "This page is not live yet.".to_owned())
-}
-
-fn confirmed(question: &str) -> bool {
-    window().confirm_with_message(question).unwrap_or(false)
 }
 
 fn credentials(values: Vec<String>) -> Credentials {

@@ -5,6 +5,7 @@ use schema::List;
 use schema::sharing::Role;
 
 use crate::components::{EditableRow, Loading, NameForm};
+use crate::confirm::confirmed;
 use crate::queries::{self, ListSummary};
 use crate::store::{LiveRow, Statement, use_query, use_writer};
 
@@ -51,7 +52,7 @@ fn ListItem(list: LiveRow<ListSummary>) -> impl IntoView {
     let delete = move || {
         let question =
             move || format!("Delete the list “{}” for everybody who is on it?", name.get_untracked());
-        if shared.get_untracked() && !window().confirm_with_message(&question()).unwrap_or(false) {
+        if shared.get_untracked() && !confirmed(&question()) {
             return;
         }
         let todos = Statement::new("DELETE FROM todos WHERE list_id = $1").bind(id.get_value());

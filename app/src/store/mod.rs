@@ -19,6 +19,7 @@ use leptos::prelude::*;
 pub use live_query::{LiveQuery, LiveRow, Load, use_query};
 pub use query::{Query, Statement};
 use schema::Timestamp;
+pub(crate) use status::changes;
 pub use status::{Status, use_session_ended, use_synced};
 pub use write::{WriteFailure, Writer, use_writer};
 

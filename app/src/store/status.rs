@@ -25,6 +25,12 @@ pub struct Status {
     pub open_error: Option<String>,
 }
 
+/// So many changes, and a verb that fits: `changes(2, "has", "have")` is "2 changes have".
+pub(crate) fn changes(count: usize, one: &str, many: &str) -> String {
+    let (noun, verb) = if count == 1 { ("change", one) } else { ("changes", many) };
+    format!("{count} {noun} {verb}").trim_end().to_owned()
+}
+
 /// Whether this device has ever held everything that the user may read. Before that, a row that has not been downloaded
 /// yet looks like one that does not exist.
 pub fn use_synced() -> Signal<bool> {

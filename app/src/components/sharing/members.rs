@@ -3,6 +3,7 @@ use leptos_router::hooks::use_navigate;
 use schema::Member;
 use schema::sharing::Role;
 
+use crate::confirm::confirmed;
 use crate::store::{LiveQuery, LiveRow, Statement, use_writer};
 
 /// Who is on a list. Its owner changes what they may do, and removes them.
@@ -88,7 +89,7 @@ pub fn LeaveList(
     let leave = move |_| {
         let question =
             format!("Leave the list “{}”? To be on it again you need a new link.", name.get_untracked());
-        if !window().confirm_with_message(&question).unwrap_or(false) {
+        if !confirmed(&question) {
             return;
         }
         let user_id = writer.user_id();
