@@ -4,17 +4,17 @@ mod password;
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, FromRequest, Request, State, rejection::JsonRejection},
+    extract::{DefaultBodyLimit, State},
     http::StatusCode,
     response::IntoResponse,
     routing::{get, post},
 };
 use schema::account::{Account, Credentials, Deletion, NewPassword, SHORTEST_PASSWORD};
-use serde::de::DeserializeOwned;
 use sqlx::PgPool;
 
 use crate::{
     AppState,
+    body::Body,
     client_ip::ClientIp,
     error::{Error, Result},
     session::{BrowserSession, SignedIn},
@@ -191,16 +191,4 @@ fn conflict(sentence: &str) -> Error {
 
 fn refused(status: StatusCode, sentence: &str) -> Error {
     Error::Refused(status, sentence.to_owned())
-}
-
-/// A request's JSON; what is no such JSON gets the API's kind of answer.
-struct Body<T>(T);
-
-impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
-    type Rejection = Error;
-
-    async fn from_request(request: Request, state: &AppState) -> Result<Body<T>> {
-        let body: std::result::Result<Json<T>, JsonRejection> = Json::from_request(request, state).await;
-        Ok(Body(body?.0))
-    }
 }

@@ -22,10 +22,8 @@ pub enum Error {
     /// 404: the invitation was revoked, or its list deleted, or there never was one.
     #[error("This link is not valid any more: ask for a new one.")]
     NoSuchInvitation,
-    /// 400, 413 or 415: the request is not one that the app would send.
-    #[error("{1}")]
-    BadRequest(StatusCode, String),
-    /// Any other 4xx: what was asked for is not to be had, for a reason that is a sentence for people.
+    /// Any other 4xx: the request is not one that the app would send, or what it asks for is not to be had; the reason is
+    /// a sentence for people.
     #[error("{1}")]
     Refused(StatusCode, String),
     /// 403: another site's page has sent this.
@@ -54,7 +52,7 @@ impl IntoResponse for Error {
             }
             Error::Unauthenticated => StatusCode::UNAUTHORIZED,
             Error::NoSuchPath | Error::NoSuchInvitation => StatusCode::NOT_FOUND,
-            Error::BadRequest(status, _) | Error::Refused(status, _) => status,
+            Error::Refused(status, _) => status,
             Error::CrossSite => StatusCode::FORBIDDEN,
             Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Error::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -84,7 +82,7 @@ impl From<JsonRejection> for Error {
             StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
             status => status,
         };
-        Error::BadRequest(status, rejection.body_text())
+        Error::Refused(status, rejection.body_text())
     }
 }
 

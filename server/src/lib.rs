@@ -4,6 +4,7 @@
 //! migrations, checks that Postgres and the schema crate agree, and deploys the sync config.
 
 mod account;
+mod body;
 mod client_ip;
 mod cross_site;
 mod database;

@@ -15,7 +15,9 @@ mod replay;
 mod statement;
 
 use axum::{
-    Json, extract::DefaultBodyLimit, extract::State, extract::rejection::JsonRejection, http::StatusCode,
+    Json,
+    extract::{DefaultBodyLimit, State},
+    http::StatusCode,
 };
 use schema::{
     TABLES, Table,
@@ -24,6 +26,7 @@ use schema::{
 
 use crate::{
     AppState,
+    body::Body,
     error::{Error, Result},
     session::SignedIn,
 };
@@ -32,9 +35,8 @@ use crate::{
 pub(crate) async fn post(
     State(state): State<AppState>,
     SignedIn(user_id): SignedIn,
-    request: std::result::Result<Json<UploadRequest>, JsonRejection>,
+    Body(UploadRequest { client_id, user_id: of, transactions }): Body<UploadRequest>,
 ) -> Result<Json<UploadResponse>> {
-    let Json(UploadRequest { client_id, user_id: of, transactions }) = request?;
     if of.is_some_and(|of| of != user_id) {
         // To its sender that is the same as no session: these changes can only be sent by their own user.
         return Err(Error::Unauthenticated);
@@ -74,5 +76,5 @@ fn parse_client_id(client_id: String) -> Result<String> {
         "client_id must be the id of the browser's database, 1 to {} bytes of text.",
         limits::CLIENT_ID
     );
-    Err(Error::BadRequest(StatusCode::BAD_REQUEST, sentence))
+    Err(Error::Refused(StatusCode::BAD_REQUEST, sentence))
 }
