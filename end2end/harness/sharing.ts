@@ -1,6 +1,17 @@
 import { expect, type Page } from "@playwright/test";
-import { makeLink } from "./pages.ts";
+import type { Device } from "./device.ts";
+import { addList, addTodo, makeLink, openList, openSharing } from "./pages.ts";
 import type { Stack } from "./stack.ts";
+
+/** The page of a new list with a todo, and with its sharing section open. */
+export async function ownersPage(device: Device): Promise<Page> {
+  const page = await device.open();
+  await addList(page, "Groceries");
+  await openList(page, "Groceries");
+  await addTodo(page, "Milk");
+  await openSharing(page);
+  return page;
+}
 
 /** Makes a link, in the open sharing section of a list, and returns its path as soon as the server knows it. */
 export async function link(owner: Page, stack: Stack, whom: "editors" | "readers"): Promise<string> {

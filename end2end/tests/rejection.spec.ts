@@ -9,14 +9,13 @@ import {
   lists,
   notices,
   openList,
-  openSharing,
   renameList,
   sharing,
   synced,
   syncStatus,
   todo,
 } from "../harness/pages.ts";
-import { isValid, link, roleOf } from "../harness/sharing.ts";
+import { isValid, link, ownersPage, roleOf } from "../harness/sharing.ts";
 import { expect, test } from "../harness/test.ts";
 
 const tooLong = "x".repeat(201);
@@ -77,11 +76,7 @@ test("what was rejected is on all of the user's devices, outlives a reload, and 
   anotherDeviceOf,
   stack,
 }) => {
-  const owner = await device.open();
-  await addList(owner, "Groceries");
-  await openList(owner, "Groceries");
-  await addTodo(owner, "Milk");
-  await openSharing(owner);
+  const owner = await ownersPage(device);
   const path = await link(owner, stack, "editors");
   const member = await newDevice();
   const one = await member.open(path);
@@ -126,11 +121,7 @@ test("what was rejected is on all of the user's devices, outlives a reload, and 
 });
 
 test("an edit cannot be tried again while its row is away, and is not lost", async ({ device, newDevice, stack }) => {
-  const owner = await device.open();
-  await addList(owner, "Groceries");
-  await openList(owner, "Groceries");
-  await addTodo(owner, "Milk");
-  await openSharing(owner);
+  const owner = await ownersPage(device);
   const path = await link(owner, stack, "editors");
   const member = await newDevice();
   const other = await member.open(path);

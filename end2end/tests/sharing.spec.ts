@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { type Device, storedForOffline, userId } from "../harness/device.ts";
+import { storedForOffline, userId } from "../harness/device.ts";
 import { localRows } from "../harness/local-database.ts";
 import {
   addList,
@@ -21,7 +21,7 @@ import {
   todo,
   todos,
 } from "../harness/pages.ts";
-import { isValid, link, roleOf } from "../harness/sharing.ts";
+import { isValid, link, ownersPage, roleOf } from "../harness/sharing.ts";
 import { expect, test } from "../harness/test.ts";
 
 test("who follows an editor's link sees the list, changes it, and is seen to be on it", async ({
@@ -257,16 +257,6 @@ test("sharing fits a narrow screen", async ({ newDevice, stack }) => {
   const width = await owner.evaluate(() => document.documentElement.scrollWidth);
   expect(width).toBeLessThanOrEqual(320);
 });
-
-/** The page of a new list with a todo, and with its sharing section open. */
-async function ownersPage(device: Device): Promise<Page> {
-  const page = await device.open();
-  await addList(page, "Groceries");
-  await openList(page, "Groceries");
-  await addTodo(page, "Milk");
-  await openSharing(page);
-  return page;
-}
 
 /** A list's page offers no way to change it. */
 async function expectNothingToChange(page: Page) {
