@@ -1,7 +1,7 @@
 //! The browser's entry: hydrates the app and gives it a [`Store`] on the PowerSync web SDK.
 //!
-//! From the outside in: [`store`] and [`accounts`] are the ports' implementations, [`database`] a safe layer over the SDK, [`connector`]
-//! and [`upload`] what the SDK asks of an app, and [`sdk`] the SDK's own classes.
+//! From the outside in: [`store`], [`accounts`] and [`invitations`] are the ports' implementations, [`database`] a safe
+//! layer over the SDK, [`connector`] and [`upload`] what the SDK asks of an app, and [`sdk`] the SDK's own classes.
 
 mod accounts;
 mod connector;
