@@ -3,7 +3,7 @@
 import { clientsClaim } from "workbox-core";
 import { precacheAndRoute } from "workbox-precaching";
 import { registerRoute } from "workbox-routing";
-import { NetworkFirst } from "workbox-strategies";
+import { NetworkFirst, NetworkOnly } from "workbox-strategies";
 
 self.skipWaiting();
 clientsClaim();
@@ -11,18 +11,16 @@ clientsClaim();
 // The SDK with its SQLite, named by the build.
 precacheAndRoute(SDK_FILES);
 
-// A page that was never loaded from the server is served as another page of its route, which the app has stored by
-// then: before hydration they are the same.
-const page = ({ pathname }) => {
+// A page holds rows as they were, so none is stored. Without a network each is served as the skeleton of its route, which
+// the app has stored by then.
+const skeleton = ({ pathname }) => {
   const [, route, id] = pathname.split("/");
-  return id ? `/${route}/offline` : `/${route}`;
+  return caches.match(`${id ? `/${route}/offline` : `/${route}`}?skeleton`);
 };
-const otherPage = {
-  handlerDidError: async ({ request }) =>
-    request.mode === "navigate" ? caches.match(page(new URL(request.url))) : undefined,
-};
+const withoutNetwork = { handlerDidError: ({ request }) => skeleton(new URL(request.url)) };
 
+registerRoute(({ request }) => request.mode === "navigate", new NetworkOnly({ plugins: [withoutNetwork] }));
 registerRoute(
   ({ sameOrigin, url }) => sameOrigin && !url.pathname.startsWith("/api/"),
-  new NetworkFirst({ cacheName: "app", plugins: [otherPage] }),
+  new NetworkFirst({ cacheName: "app" }),
 );

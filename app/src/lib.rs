@@ -13,17 +13,18 @@ mod title;
 
 use components::{Live, Notices, SyncStatus};
 use leptos::prelude::*;
-use leptos_meta::{Title, provide_meta_context};
+use leptos_meta::{ServerMetaContext, Title, provide_meta_context};
 use leptos_router::components::{A, Route, Router, Routes};
 use leptos_router::path;
 use pages::{AccountPage, JoinPage, ListPage, ListsPage, NotFoundPage};
 pub use session::Session;
-use store::WriteFailure;
+use store::{Snapshot, WriteFailure};
 use title::TITLE;
 
-/// The document around [`App`]. The server calls it with a [`Session`] in context.
+/// The document around [`App`]. The server calls it with a [`Session`] and a [`store::Snapshot`] in context.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     let session = use_context::<Session>().map(|session| session.to_json());
+    let snapshot = use_context::<Snapshot>().and_then(|snapshot| snapshot.to_json());
     view! {
         <!DOCTYPE html>
         <html lang="en">
@@ -33,6 +34,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="color-scheme" content="light dark" />
                 <meta name="description" content="Lists and todos that work offline and sync in real time." />
                 <meta name=Session::META_NAME content=session />
+                {snapshot.map(|snapshot| view! { <meta name=Snapshot::META_NAME content=snapshot /> })}
                 <link rel="stylesheet" id="leptos" href="/pkg/app.css" />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <AutoReload options=options.clone() />
@@ -46,15 +48,21 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
 }
 
-/// The app. It expects a [`Session`] and, in a browser, a [`store::SharedStore`], [`account::SharedAccounts`] and
-/// [`invitations::SharedInvitations`] in context.
+/// The app. It expects a [`Session`], a [`store::Snapshot`] and, in a browser, a [`store::SharedStore`],
+/// [`account::SharedAccounts`] and [`invitations::SharedInvitations`] in context.
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
+    // A browser sets the title as text. Into a page on a server it is written as it is, and names of rows are part of it.
+    let in_html = use_context::<ServerMetaContext>().is_some();
+    let title = move |page: String| {
+        let title = if page.is_empty() { TITLE.to_owned() } else { format!("{page} · {TITLE}") };
+        if in_html { html_escape::encode_text(&title).into_owned() } else { title }
+    };
     provide_context(WriteFailure(RwSignal::new(None)));
     Live::provide();
     view! {
-        <Title formatter=|title: String| if title.is_empty() { TITLE.to_owned() } else { format!("{title} · {TITLE}") } />
+        <Title formatter=title />
         <Router>
             <header class="bar">
                 <A href="/" attr:class="brand">

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use accounts::HttpAccounts;
 use app::account::SharedAccounts;
 use app::invitations::SharedInvitations;
-use app::store::SharedStore;
+use app::store::{SharedStore, Snapshot};
 use app::{App, Session};
 use invitations::ServersInvitations;
 use leptos::prelude::*;
@@ -33,32 +33,62 @@ use wasm_bindgen::prelude::wasm_bindgen;
 #[wasm_bindgen]
 pub fn hydrate() {
     console_error_panic_hook::set_once();
-    let Some((session, user_id)) = session() else {
+    let Some(page) = Page::read() else {
         leptos::logging::error!("The page has no session, so it stays as it is. Reload it.");
         return;
     };
+    if page.is_somebody_elses() {
+        let _ = window().location().reload();
+        return;
+    }
+    let Page { session, user_id, snapshot, .. } = page;
     identity::agree(&session);
+    let rendered = snapshot.clone();
     leptos::mount::hydrate_body(move || {
         let store = PowerSyncStore::open(session.clone(), user_id.clone());
         provide_context(SharedAccounts(Arc::new(HttpAccounts::new(user_id.clone(), store.database()))));
         provide_context(SharedStore(Arc::new(store)));
         provide_context(SharedInvitations(Arc::new(ServersInvitations)));
         provide_context(session);
+        provide_context(rendered);
         view! { <App /> }
     });
+    snapshot.clear();
     leptos::task::spawn_local(offline::prepare());
     if let Some(html) = document().document_element() {
         let _ = html.set_attribute("data-hydrated", "");
     }
 }
 
-/// What the server has told this page, and whose local database to open.
-fn session() -> Option<(Session, String)> {
-    let selector = format!("meta[name={}]", Session::META_NAME);
-    let meta = document().query_selector(&selector).ok().flatten()?;
-    let mut session: Session = serde_json::from_str(&meta.get_attribute("content")?).ok()?;
-    // A page from a cache may name a user who has left; the cookie is always right.
-    let user_id = identity::user_id(&session).or(session.user_id)?;
-    session.user_id = Some(user_id.clone());
-    Some((session, user_id))
+/// What the server has told this page.
+struct Page {
+    session: Session,
+    /// Whose local database to open.
+    user_id: String,
+    /// Whom the server has rendered it for.
+    rendered_for: Option<String>,
+    snapshot: Snapshot,
+}
+
+impl Page {
+    fn read() -> Option<Page> {
+        let mut session: Session = serde_json::from_str(&meta(Session::META_NAME)?).ok()?;
+        let snapshot = meta(Snapshot::META_NAME).map(|json| Snapshot::from_json(&json)).unwrap_or_default();
+        let rendered_for = session.user_id.take();
+        // A page from a cache may name a user who has left; the cookie is always right.
+        let user_id = identity::user_id(&session).or_else(|| rendered_for.clone())?;
+        session.user_id = Some(user_id.clone());
+        Some(Page { session, user_id, rendered_for, snapshot })
+    }
+
+    /// Whether it has rows, and somebody else has signed in since they were read. Pages from a cache have none.
+    fn is_somebody_elses(&self) -> bool {
+        self.rendered_for.as_ref() != Some(&self.user_id) && !self.snapshot.is_empty()
+    }
+}
+
+/// The content of the `<meta>` element of that name.
+fn meta(name: &str) -> Option<String> {
+    let element = document().query_selector(&format!("meta[name={name}]")).ok().flatten()?;
+    element.get_attribute("content")
 }

@@ -1,5 +1,6 @@
 //! The service worker, which lets the app start without a network.
 
+use app::store::Snapshot;
 use futures::future::join_all;
 use js_sys::{Array, Promise};
 use leptos::prelude::window;
@@ -7,7 +8,8 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{PerformanceResourceTiming, ServiceWorkerContainer};
 
-/// One page of every route. Without a network the service worker serves them for all pages of their route.
+/// One page of every route. Without a network the service worker serves them, rendered as skeletons, for all pages of their
+/// route.
 const PAGES: &[&str] = &["/", "/lists/offline", "/join/offline", "/account"];
 /// Where the service worker keeps pages and files, by the name that it gives the place.
 const CACHE: &str = "app";
@@ -33,7 +35,7 @@ async fn try_prepare() -> Result<(), JsValue> {
     let first_visit = workers.controller().is_none();
     JsFuture::from(workers.register("/sw.js")).await?;
     JsFuture::from(workers.ready()?).await?;
-    let mut urls: Vec<String> = PAGES.iter().copied().map(str::to_owned).collect();
+    let mut urls: Vec<String> = PAGES.iter().map(|page| format!("{page}?{}", Snapshot::SKELETON)).collect();
     if first_visit {
         // A worker that is ready has not yet taken over this page, and sees none of its requests until it has. What
         // the page loaded before went past it.

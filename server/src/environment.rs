@@ -16,8 +16,7 @@ pub struct Environment {
     pub powersync_browser_url: String,
     /// `VITE_POWERSYNC_TOKEN_ENDPOINT`: where browsers get their sync tokens, `/api/powersync/token`.
     pub token_endpoint: String,
-    /// `VITE_DATABASE_URL`: Postgres through a connection pooler, for reads while a page is rendered, of which there are none
-    /// so far.
+    /// `VITE_DATABASE_URL`: Postgres, through a connection pooler where there is one, for reads while a page is rendered.
     pub pooled_database: PgConnectOptions,
     /// `DIRECT_DATABASE_URL`: Postgres without a pooler, for migrations, sessions and uploads.
     pub direct_database: PgConnectOptions,

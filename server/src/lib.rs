@@ -5,6 +5,7 @@
 
 mod account;
 mod body;
+mod cell;
 mod client_ip;
 mod cross_site;
 mod database;
@@ -15,7 +16,9 @@ mod headers;
 mod housekeeping;
 mod invitations;
 mod migrations;
+mod page;
 mod rate_limit;
+mod rights;
 mod routes;
 mod schema_check;
 mod session;
@@ -23,6 +26,7 @@ mod session;
 pub mod shutdown;
 /// Where the built site is.
 pub mod site;
+mod store;
 mod sync_config;
 mod token;
 mod upload;
@@ -116,6 +120,8 @@ impl Application {
 pub(crate) struct AppState {
     leptos_options: LeptosOptions,
     pool: PgPool,
+    /// Only for what pages read while they are rendered.
+    page_pool: PgPool,
     token_signer: Arc<TokenSigner>,
     powersync_url: String,
     token_endpoint: String,
@@ -139,6 +145,7 @@ impl AppState {
         Ok(AppState {
             leptos_options,
             pool,
+            page_pool: store::pool(&environment.pooled_database),
             token_signer: Arc::new(TokenSigner::new(&environment.signing_key, powersync_url.clone())?),
             powersync_url,
             token_endpoint: environment.token_endpoint,

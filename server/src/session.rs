@@ -144,7 +144,10 @@ impl BrowserSession {
             return Ok(None);
         }
         let renewed_at = self.session.get::<i64>(RENEWED_AT).await?.unwrap_or(0);
-        if OffsetDateTime::now_utc().unix_timestamp() - renewed_at > RENEWAL.whole_seconds() {
+        let due = OffsetDateTime::now_utc().unix_timestamp() - renewed_at > RENEWAL.whole_seconds();
+        // The two cookies come and go together; if somebody has tampered with one, a page would wait forever for its user.
+        let disagree = self.cookies.get(&self.user_cookie).is_some_and(|cookie| cookie.value() != user_id);
+        if due || disagree {
             self.renew(&user_id).await?;
         }
         Ok(Some(user_id))

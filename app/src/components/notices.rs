@@ -39,9 +39,11 @@ pub fn Notices() -> impl IntoView {
                     <A href="/account">"Sign in"</A>
                 </p>
             </Show>
-            <For each=move || rejections.rows.get() key=|rejection| rejection.id.clone() let:rejection>
-                <Notice rejection />
-            </For>
+            <fieldset disabled=move || !rejections.is_local()>
+                <For each=move || rejections.rows.get() key=|rejection| rejection.id.clone() let:rejection>
+                    <Notice rejection />
+                </For>
+            </fieldset>
         </section>
     }
 }

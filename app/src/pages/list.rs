@@ -5,9 +5,9 @@ use leptos_router::hooks::use_params_map;
 use schema::sharing::Role;
 use schema::{List, Member, Todo};
 
-use crate::components::{EditableRow, Loading, NameForm, Sharing};
+use crate::components::{EditableRow, Loading, NameForm, NotThere, Rows, Sharing};
 use crate::queries;
-use crate::store::{LiveQuery, LiveRow, Load, Statement, use_query, use_synced, use_writer};
+use crate::store::{LiveQuery, LiveRow, Load, Statement, use_query, use_writer};
 
 /// One list: add, check, edit, delete its todos, and share it.
 #[component]
@@ -32,41 +32,38 @@ pub fn ListPage() -> impl IntoView {
         };
         writer.write_transaction(vec![Statement::insert(&todo)]);
     };
-    let has_synced = use_synced();
-    let missing = move || {
-        let loaded = list.load.get() == Load::Ready && members.load.get() == Load::Ready;
-        loaded && role.get().is_none() && has_synced.get()
-    };
+    let load = Signal::derive(move || match list.load.get() {
+        Load::Ready => members.load.get(),
+        load => load,
+    });
     let can_edit = Signal::derive(move || role.get().is_some_and(Role::can_edit));
     let owner = Memo::new(move |_| role.get() == Some(Role::Owner));
-    // Until it is known, the page stays as the server has rendered it.
-    let reads_only = Memo::new(move |_| role.get() == Some(Role::Reader));
     view! {
         <Title text=move || name.get().unwrap_or_default() />
         <nav>
             <A href="/">"All lists"</A>
         </nav>
         <Show
-            when=move || !missing()
-            fallback=|| view! {
-                <h1>"No such list"</h1>
-                <p>"It was deleted, or you are not on it."</p>
+            when=move || role.get().is_some()
+            fallback=move || view! {
+                <NotThere load>
+                    <h1>"No such list"</h1>
+                    <p>"It was deleted, or you are not on it."</p>
+                </NotThere>
             }
         >
             <h1>{move || name.get().unwrap_or_default()}</h1>
             <Show
-                when=move || !reads_only.get()
+                when=move || can_edit.get()
                 fallback=|| view! { <p class="empty">"You can read this list."</p> }
             >
                 <NameForm label="New todo" button="Add todo" on_submit=add />
             </Show>
             <Loading load=todos.load />
-            <ul class="rows" aria-label="Todos">
-                <For each=move || todos.rows.get() key=|todo| todo.id.clone() let:todo>
-                    <TodoItem todo can_edit />
-                </For>
-            </ul>
-            <Show when=move || todos.is_empty() && role.get().is_some()>
+            <Rows label="Todos" query=todos let:todo>
+                <TodoItem todo can_edit />
+            </Rows>
+            <Show when=move || todos.is_empty()>
                 <p class="empty">
                     {move || match can_edit.get() {
                         true => "Nothing to do yet. Add the first todo above.",
@@ -74,9 +71,7 @@ pub fn ListPage() -> impl IntoView {
                     }}
                 </p>
             </Show>
-            <Show when=move || role.get().is_some()>
-                <Sharing list_id name=move || name.get().unwrap_or_default() owner members />
-            </Show>
+            <Sharing list_id name=move || name.get().unwrap_or_default() owner members />
         </Show>
     }
 }
@@ -123,6 +118,7 @@ fn TodoItem(todo: LiveRow<Todo>, can_edit: Signal<bool>) -> impl IntoView {
                 <input
                     type="checkbox"
                     disabled=move || !can_edit.get()
+                    checked=move || done.get()
                     prop:checked=move || done.get()
                     on:change=check
                 />

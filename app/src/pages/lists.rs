@@ -4,7 +4,7 @@ use leptos_router::components::A;
 use schema::List;
 use schema::sharing::Role;
 
-use crate::components::{EditableRow, Loading, NameForm};
+use crate::components::{EditableRow, Loading, NameForm, Rows};
 use crate::confirm::confirmed;
 use crate::queries::{self, ListSummary};
 use crate::store::{LiveRow, Statement, use_query, use_writer};
@@ -23,11 +23,9 @@ pub fn ListsPage() -> impl IntoView {
         <h1>"Lists"</h1>
         <NameForm label="New list" button="Add list" on_submit=add />
         <Loading load=lists.load />
-        <ul class="rows" aria-label="Lists">
-            <For each=move || lists.rows.get() key=|list| list.id.clone() let:list>
-                <ListItem list />
-            </For>
-        </ul>
+        <Rows label="Lists" query=lists let:list>
+            <ListItem list />
+        </Rows>
         <Show when=move || lists.is_empty()>
             <p class="empty">"No lists yet. Add the first one above."</p>
         </Show>

@@ -2,12 +2,13 @@
 //!
 //! A page asks for rows by a typed [`Query`] and gets a [`LiveQuery`], signals that follow the database. It
 //! writes by handing a group of [`Statement`]s to [`Writer::write_transaction`]. Behind the port stands, in the
-//! browser, the local SQLite database; a server has none in context, so there every query stays in
-//! [`Load::Loading`] and pages render their skeletons.
+//! browser, the local SQLite database, [`Store`]. While a server renders a page, Postgres stands there, and answers
+//! once: with the [`Snapshot`] in which the browser's first render finds the same rows.
 
 mod live_query;
 mod query;
 mod redo;
+mod snapshot;
 mod status;
 mod write;
 
@@ -19,6 +20,7 @@ use leptos::prelude::*;
 pub use live_query::{LiveQuery, LiveRow, Load, use_query};
 pub use query::{Query, Statement};
 use schema::Timestamp;
+pub use snapshot::Snapshot;
 pub(crate) use status::changes;
 pub use status::{Status, use_session_ended, use_synced};
 pub use write::{WriteFailure, Writer, use_writer};

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use schema::{ColumnType, TableRow};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A read, with the type of the rows it returns.
@@ -29,7 +30,7 @@ impl<R> Query<R> {
 }
 
 /// A piece of SQL with its parameters.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Statement {
     /// The text.
     pub sql: String,

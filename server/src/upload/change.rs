@@ -6,7 +6,8 @@ use schema::{
 };
 use serde_json::{Map, Value};
 
-use super::{cell::Cell, limits, rejection::Rejected};
+use super::{limits, rejection::Rejected};
+use crate::cell::Cell;
 
 /// A change that can be made into SQL: its names come from the schema crate, not from the request.
 pub(super) struct CheckedChange<'a> {

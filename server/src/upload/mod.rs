@@ -6,7 +6,6 @@
 //! happens when two users change the same row.
 
 mod apply;
-mod cell;
 mod change;
 pub(crate) mod conflict;
 mod limits;

@@ -5,7 +5,8 @@ use schema::upload::Operation;
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, Postgres, QueryBuilder, types::Json};
 
-use super::{cell::Cell, change::CheckedChange};
+use super::change::CheckedChange;
+use crate::cell::Cell;
 
 /// Writes a change and returns how many rows that changed. Whose rows those may be is up to the policies in Postgres.
 pub(super) async fn write(connection: &mut PgConnection, change: &CheckedChange<'_>) -> sqlx::Result<u64> {

@@ -33,13 +33,19 @@ impl TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let server = self.server.clone();
-        let statement = format!("DROP DATABASE {} WITH (FORCE)", self.options.get_database().unwrap());
+        let name = self.options.get_database().unwrap();
+        // FORCE would fail where an autovacuum worker happens to be, which this role may not end. Without it, Postgres does.
+        let end = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND usename = current_user"
+        );
+        let drop = format!("DROP DATABASE {name}");
         // A runtime cannot be started within the test's own.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let mut connection = server.connect().await.unwrap();
-                connection.execute(statement.as_str()).await.unwrap();
+                connection.execute(end.as_str()).await.unwrap();
+                connection.execute(drop.as_str()).await.unwrap();
             });
         });
         if dropped.join().is_err() && !std::thread::panicking() {

@@ -32,11 +32,16 @@ pub async fn spawn_app() -> TestApp {
 
 /// Starts the app on `database`, which it reaches by `options`.
 pub async fn spawn_app_on(database: Arc<TestDatabase>, options: PgConnectOptions) -> TestApp {
+    spawn_app_in(database, environment(options)).await
+}
+
+/// Starts the app on `database` in that environment.
+pub async fn spawn_app_in(database: Arc<TestDatabase>, environment: Environment) -> TestApp {
     let site = tempfile::tempdir().unwrap();
     std::fs::create_dir(site.path().join("pkg")).unwrap();
     std::fs::write(site.path().join("pkg/app.css"), "body {}").unwrap();
     std::fs::write(site.path().join("sw.js"), "// A service worker.").unwrap();
-    let application = build(options, &site).await.unwrap();
+    let application = build_with(environment, &site).await.unwrap();
     let url = format!("http://{}", application.address());
     tokio::spawn(application.run(std::future::pending()));
     let pool = PgPool::connect_lazy_with(database.options.clone());

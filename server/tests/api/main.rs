@@ -14,6 +14,7 @@ mod hostile;
 mod line;
 mod pages;
 mod rights;
+mod rows;
 mod sharing;
 mod start;
 mod sync_config;

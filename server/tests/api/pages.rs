@@ -153,7 +153,7 @@ async fn a_page_that_does_not_exist_is_a_404_that_knows_its_user() {
     let browser = app.browser().await;
     let response = get(&app.url, "/no-such-page", Some(&browser.cookie)).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
-    assert_eq!(response.headers()[header::CACHE_CONTROL], "private, no-cache");
+    assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
     assert!(response.text().await.unwrap().contains(&browser.user_id));
 
     let api = get(&app.url, "/api/no-such-path", Some(&browser.cookie)).await;

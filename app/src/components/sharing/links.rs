@@ -3,6 +3,7 @@ use schema::Invitation;
 use schema::sharing::Role;
 
 use super::link::LinkItem;
+use crate::components::Rows;
 use crate::queries;
 use crate::store::{Statement, use_query, use_writer};
 
@@ -32,11 +33,9 @@ pub fn Links(
                 "Make a link for readers"
             </button>
         </div>
-        <ul class="rows" aria-label="Links">
-            <For each=move || invitations.rows.get() key=|invitation| invitation.id.clone() let:invitation>
-                <LinkItem invitation />
-            </For>
-        </ul>
+        <Rows label="Links" query=invitations let:invitation>
+            <LinkItem invitation />
+        </Rows>
         <p class="empty">
             {move || match invitations.is_empty() {
                 true => "No links yet. Whoever follows one joins the list.",

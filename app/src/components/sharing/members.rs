@@ -3,6 +3,7 @@ use leptos_router::hooks::use_navigate;
 use schema::Member;
 use schema::sharing::Role;
 
+use crate::components::Rows;
 use crate::confirm::confirmed;
 use crate::store::{LiveQuery, LiveRow, Statement, use_writer};
 
@@ -15,11 +16,9 @@ pub fn Members(
     owner: Signal<bool>,
 ) -> impl IntoView {
     view! {
-        <ul class="rows" aria-label="Members">
-            <For each=move || members.rows.get() key=|member| member.id.clone() let:member>
-                <MemberItem member owner />
-            </For>
-        </ul>
+        <Rows label="Members" query=members let:member>
+            <MemberItem member owner />
+        </Rows>
     }
 }
 
@@ -51,7 +50,11 @@ fn MemberItem(member: LiveRow<Member>, owner: Signal<bool>) -> impl IntoView {
     };
     let option = move |value: Role| {
         let selected = move || role.with(|role| role == value.as_str());
-        view! { <option value=value.as_str() prop:selected=selected>{value.as_str()}</option> }
+        view! {
+            <option value=value.as_str() selected=selected prop:selected=selected>
+                {value.as_str()}
+            </option>
+        }
     };
     view! {
         <li>
@@ -101,7 +104,7 @@ pub fn LeaveList(
         }
     };
     view! {
-        <button type="button" class="quiet danger" on:click=leave>
+        <button type="button" class="quiet danger" disabled=move || !members.is_local() on:click=leave>
             "Leave list"
         </button>
     }

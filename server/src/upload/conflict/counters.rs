@@ -5,10 +5,12 @@ use schema::{
     upload::{Code, Operation},
 };
 
-use crate::upload::{
+use crate::{
     cell::Cell,
-    change::{Cells, CheckedChange},
-    rejection::Rejected,
+    upload::{
+        change::{Cells, CheckedChange},
+        rejection::Rejected,
+    },
 };
 
 /// Replaces what a change writes to these columns by what is there plus the difference that its user made.

@@ -11,8 +11,9 @@ use sqlx::{Executor, PgPool};
 
 use super::*;
 use crate::{
+    cell::Cell,
     migrations,
-    upload::{Client, Rules, apply, cell::Cell},
+    upload::{Client, Rules, apply},
 };
 
 #[path = "../../../tests/api/database.rs"]

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A value for a column; `None` is `NULL`.
 #[derive(Debug, PartialEq)]
-pub(super) enum Cell<'a> {
+pub(crate) enum Cell<'a> {
     Text(Option<Cow<'a, str>>),
     Integer(Option<i64>),
     Real(Option<f64>),
@@ -18,7 +18,7 @@ pub(super) enum Cell<'a> {
 
 impl<'a> Cell<'a> {
     /// Reads a value as SQLite or Postgres writes it in JSON; `None` where it is of another type.
-    pub(super) fn parse(kind: ColumnKind, value: &'a Value) -> Option<Cell<'a>> {
+    pub(crate) fn parse(kind: ColumnKind, value: &'a Value) -> Option<Cell<'a>> {
         let null = value.is_null();
         let cell = match kind {
             // Postgres cannot store the character U+0000.
@@ -34,7 +34,7 @@ impl<'a> Cell<'a> {
     }
 
     /// What a value of that kind is called in a sentence.
-    pub(super) fn expected(kind: ColumnKind) -> &'static str {
+    pub(crate) fn expected(kind: ColumnKind) -> &'static str {
         match kind {
             ColumnKind::Text => "text",
             ColumnKind::Integer => "a whole number",
