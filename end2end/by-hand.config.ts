@@ -6,8 +6,8 @@ export default defineConfig({
   ...config,
   timeout: 300_000,
   projects: [
-    // Prints how long a write takes to be seen.
-    { name: "latency", testMatch: "latency.spec.ts", metadata: { writes: 100 } },
+    // Prints how long a write takes to be seen, and a page's rows to be painted.
+    { name: "latency", testMatch: "latency.spec.ts", metadata: { writes: 100, loads: 30 } },
     // Writes docs/screenshot.png.
     { name: "screenshot", testDir: "harness", testMatch: "screenshot.ts" },
   ],

@@ -30,7 +30,8 @@ export async function measure(one: Page, other: Page, writes: number): Promise<L
   return { own: quantiles(own), other: quantiles(far) };
 }
 
-function quantiles(values: number[]): Quantiles {
+/** The median and what is slow, rounded. */
+export function quantiles(values: number[]): Quantiles {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number) => Math.round((sorted[Math.ceil(share * sorted.length) - 1] ?? NaN) * 10) / 10;
   return { p50: at(0.5), p95: at(0.95) };
@@ -44,7 +45,18 @@ declare global {
     seen: Map<string, number>;
     /** Who waits for a todo that has not come yet. */
     waiting: Map<string, (at: number) => void>;
+    /** When the first row was there for a frame to be painted, in milliseconds since navigation began. */
+    firstRow?: number;
   }
+}
+
+/** To be run before a page's own scripts. */
+export function noteFirstRow() {
+  const look = () => {
+    if (document.querySelector("main ul li")) window.firstRow = performance.now();
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
 }
 
 function watch() {

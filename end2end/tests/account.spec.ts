@@ -82,6 +82,10 @@ test("who signs out leaves nothing behind for who comes after, with a network or
   await synced(page);
   expect(await userId(page)).not.toBe(ann);
   await expect(page.getByText("No lists yet.")).toBeVisible();
+  await page.goBack();
+  await live(page);
+  await synced(page);
+  await expect(page.getByText("Diary")).toHaveCount(0);
   await storedForOffline(page);
   device.network.cut();
   await expect(syncStatus(page)).toHaveText("Offline");

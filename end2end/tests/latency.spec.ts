@@ -1,10 +1,10 @@
 import { live } from "../harness/device.ts";
 import { openFloor } from "../harness/floor.ts";
-import { measure } from "../harness/latency.ts";
-import { addList, openList, synced } from "../harness/pages.ts";
+import { measure, noteFirstRow, quantiles } from "../harness/latency.ts";
+import { addList, addTodo, openList, synced, todos } from "../harness/pages.ts";
 import { expect, test } from "../harness/test.ts";
 
-// How fast is told, not judged: that depends on the machine. `npm run latency` makes enough writes for the figures.
+// How fast is told, not judged: that depends on the machine. `npm run latency` makes enough of it for the figures.
 test("how long a write takes to be seen, in the app and with nothing but the SDK", async ({ app, browser, stack }, { project }) => {
   const writes = Number(project.metadata.writes ?? 10);
   // Without the tests' proxy, which would be in the figures.
@@ -36,4 +36,41 @@ test("how long a write takes to be seen, in the app and with nothing but the SDK
   };
   console.log(JSON.stringify({ writes, milliseconds: { app: measuredApp, floor }, ratios }));
   for (const { own, other } of [measuredApp, floor]) expect(own.p50 > 0 && other.p50 > 0).toBe(true);
+});
+
+test("how long the rows of a page take to be painted, rendered by the server and by the browser alone", async ({
+  app,
+  browser,
+}, { project }) => {
+  const loads = Number(project.metadata.loads ?? 5);
+  const context = await browser.newContext({ baseURL: app.url });
+  const page = await context.newPage();
+  await page.goto("/");
+  await live(page);
+  await addList(page, "Paint");
+  await openList(page, "Paint");
+  for (let number = 1; number <= 20; number++) await addTodo(page, `Todo ${number}`);
+  await expect(todos(page)).toHaveCount(20);
+  await synced(page);
+  const address = page.url();
+  await expect
+    .poll(async () => (await (await context.request.get(address)).text()).split('type="checkbox"').length)
+    .toBe(21);
+
+  const measured = { rendered: [] as number[], skeleton: [] as number[] };
+  await page.addInitScript(noteFirstRow);
+  for (let load = -1; load < loads; load++) {
+    for (const way of ["rendered", "skeleton"] as const) {
+      await page.goto(way === "skeleton" ? `${address}?skeleton` : address);
+      await synced(page);
+      const painted = await page.evaluate(() => window.firstRow);
+      // The first load fills caches.
+      if (load >= 0) measured[way].push(painted ?? NaN);
+    }
+  }
+  await context.close();
+  const [rendered, skeleton] = [quantiles(measured.rendered), quantiles(measured.skeleton)];
+  const ratio = Math.round((rendered.p50 / skeleton.p50) * 100) / 100;
+  console.log(JSON.stringify({ loads, milliseconds: { rendered, skeleton }, ratio }));
+  expect(rendered.p50 > 0 && skeleton.p50 > 0).toBe(true);
 });

@@ -1,4 +1,5 @@
 import type { Page } from "@playwright/test";
+import { complaints } from "../harness/console.ts";
 import { type Device, userId } from "../harness/device.ts";
 import { addList, addTodo, list, lists, makeLink, openList, openSharing, synced, todo } from "../harness/pages.ts";
 import { expect, test } from "../harness/test.ts";
@@ -28,7 +29,7 @@ test("a guest sees nothing of another guest's", async ({ device, newDevice }) =>
 
 test("no page complains in the console: not while hydrating, not afterwards", async ({ device }) => {
   const page = await device.context.newPage();
-  const complaints = collectComplaints(page);
+  const complained = complaints(page);
   await page.goto("/");
   await synced(page);
   await addList(page, "Quiet");
@@ -42,7 +43,7 @@ test("no page complains in the console: not while hydrating, not afterwards", as
   await synced(page);
   await page.goto(new URL(link).pathname);
   await expect(page.getByText("You are on this list already")).toBeVisible();
-  expect(complaints).toEqual([]);
+  expect(complained).toEqual([]);
 });
 
 test("a script that somebody has slipped into a page does not run", async ({ device }) => {
@@ -128,16 +129,6 @@ test("the page is dark where the system is", async ({ newDevice }) => {
   expect(await brightness(light)).toBeGreaterThan(200);
   expect(await brightness(dark)).toBeLessThan(60);
 });
-
-/** What the page says to the console that somebody should look into. */
-function collectComplaints(page: Page): string[] {
-  const complaints: string[] = [];
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  return complaints;
-}
 
 /** The names of what the Tab key reaches, from the top of the page to its end. */
 async function reachedByTab(page: Page): Promise<string[]> {

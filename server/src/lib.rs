@@ -28,6 +28,9 @@ pub mod shutdown;
 pub mod site;
 mod store;
 mod sync_config;
+#[cfg(test)]
+#[path = "../tests/api/database.rs"]
+mod test_database;
 mod token;
 mod upload;
 

@@ -13,11 +13,15 @@ impl Live {
     }
 }
 
+/// Whether the page is live. Before, nothing may be asked of the browser, because the server renders the same.
+pub fn use_live() -> Signal<bool> {
+    use_context::<Live>().map_or(Signal::stored(false), |Live(live)| live)
+}
+
 /// The fields and buttons of a form. They are disabled until the page is live: before that, what somebody typed would
 /// be lost.
 #[component]
 pub fn Fields(children: Children) -> impl IntoView {
-    let live = use_context::<Live>();
-    let disabled = move || !live.is_some_and(|Live(live)| live.get());
-    view! { <fieldset disabled=disabled>{children()}</fieldset> }
+    let live = use_live();
+    view! { <fieldset disabled=move || !live.get()>{children()}</fieldset> }
 }

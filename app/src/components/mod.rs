@@ -12,7 +12,7 @@ mod sharing;
 mod sync_status;
 
 pub use editable_row::EditableRow;
-pub use fields::{Fields, Live};
+pub use fields::{Fields, Live, use_live};
 pub use loading::Loading;
 pub use name_form::NameForm;
 pub use not_there::NotThere;

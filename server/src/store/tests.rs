@@ -10,11 +10,7 @@ use syn::{
 };
 
 use super::*;
-use crate::migrations;
-
-#[path = "../../tests/api/database.rs"]
-mod database;
-use database::TestDatabase;
+use crate::{migrations, test_database::TestDatabase};
 
 /// Where queries are. They are read from the source, so that none is forgotten here.
 const QUERIES: &str = include_str!("../../../app/src/queries.rs");

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use reqwest::{StatusCode, header};
+use schema::upload::Operation;
 use serde_json::json;
 
 use crate::helpers::{Browser, TestApp, TestDatabase, environment, get, spawn_app, spawn_app_in};
+
+const INVITATION: &str = "11111111-1111-4111-8111-111111111111";
 
 /// A page as `browser` gets it.
 async fn page(browser: &Browser, path: &str) -> String {
@@ -24,6 +27,12 @@ async fn owner_of_a_list(app: &TestApp) -> Browser {
         owner.put_todo("t1", "l1", "Milk"),
         owner.put_todo("t2", "l1", "Bread"),
         owner.patch("todos", "t2", json!({ "done": 1 })),
+        owner.change(
+            Operation::Put,
+            "invitations",
+            INVITATION,
+            json!({ "list_id": "l1", "role": "reader", "created_at": "2026-11-22T16:22:09.954000Z" }),
+        ),
     ];
     owner.upload(&[&changes]).await;
     owner
@@ -45,7 +54,10 @@ async fn a_page_comes_with_its_users_rows() {
     let checkboxes: Vec<_> =
         list.split("type=\"checkbox\"").skip(1).map(|rest| rest.split('>').next().unwrap()).collect();
     assert!(!checkboxes[0].contains("checked") && checkboxes[1].contains("checked"), "{checkboxes:?}");
-    assert!(list.contains("Make a link for editors"), "what only the owner is shown: {list}");
+    assert!(
+        list.contains(&format!("/join/{INVITATION}\"")),
+        "what is asked for once it is known who owns the list: {list}"
+    );
 }
 
 #[tokio::test]
@@ -61,7 +73,7 @@ async fn nobody_gets_rows_of_somebody_else() {
     let (owner, stranger) = (owner_of_a_list(&app).await, app.browser().await);
     for path in ["/", "/lists/l1", "/lists/l1?skeleton", "/join/l1", "/account"] {
         let page = page(&stranger, path).await;
-        for secret in ["Groceries", "Milk", &owner.user_id] {
+        for secret in ["Groceries", "Milk", INVITATION, &owner.user_id] {
             assert!(!page.contains(secret), "{secret} on {path}: {page}");
         }
     }

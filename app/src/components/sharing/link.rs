@@ -4,6 +4,7 @@ use leptos::task::spawn_local;
 use schema::Invitation;
 
 use crate::clipboard;
+use crate::components::use_live;
 use crate::store::{LiveRow, Statement, use_writer};
 
 /// One link by which others join a list.
@@ -15,8 +16,12 @@ pub fn LinkItem(
     let writer = use_writer();
     let role = invitation.column(|invitation| invitation.role.clone());
     let id = StoredValue::new(invitation.id);
-    let address =
-        move || format!("{}/join/{}", window().location().origin().unwrap_or_default(), id.get_value());
+    let live = use_live();
+    let address = move || {
+        // Only the browser knows under which name it has found the server.
+        let origin = live.get().then(|| window().location().origin().unwrap_or_default());
+        format!("{}/join/{}", origin.unwrap_or_default(), id.get_value())
+    };
     let field = NodeRef::<Input>::new();
     let outcome = RwSignal::new("");
     let copy = move |_| {

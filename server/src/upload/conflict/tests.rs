@@ -13,12 +13,9 @@ use super::*;
 use crate::{
     cell::Cell,
     migrations,
+    test_database::TestDatabase,
     upload::{Client, Rules, apply},
 };
-
-#[path = "../../../tests/api/database.rs"]
-mod database;
-use database::TestDatabase;
 
 const PLAIN: Table = Table::new("plain", COLUMNS);
 const CAREFUL: Table = Table::new("careful", COLUMNS).track_previous();

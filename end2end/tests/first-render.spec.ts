@@ -1,0 +1,143 @@
+import type { Page } from "@playwright/test";
+import { complaints } from "../harness/console.ts";
+import { type Device, live, userId } from "../harness/device.ts";
+import { localResults, type Statement } from "../harness/local-database.ts";
+import { addList, addTodo, list, lists, openList, openLists, remove, synced, todo, todos } from "../harness/pages.ts";
+import { link, ownersPage } from "../harness/sharing.ts";
+import type { Stack } from "../harness/stack.ts";
+import { expect, test } from "../harness/test.ts";
+
+test("a page shows its rows before any script has run", async ({ device, newDevice, stack }) => {
+  const page = await listOfTwo(device, stack);
+  const address = new URL(page.url()).pathname;
+  const withoutScripts = await newDevice({
+    storageState: await device.context.storageState(),
+    javaScriptEnabled: false,
+  });
+  const plain = await withoutScripts.context.newPage();
+  await plain.goto("/");
+  await expect(list(plain, "Groceries")).toContainText("1 of 2 done");
+  await expect(plain.getByRole("button", { name: "Rename Groceries" })).toBeDisabled();
+  await list(plain, "Groceries").getByRole("link").click();
+
+  await expect(plain).toHaveURL(address);
+  await expect(plain).toHaveTitle(/^Groceries · /);
+  await expect(plain.getByRole("heading", { name: "Groceries" })).toBeVisible();
+  await expect(todo(plain, "Milk")).not.toBeChecked();
+  await expect(todo(plain, "Bread")).toBeChecked();
+  await expect(todo(plain, "Bread")).toBeDisabled();
+});
+
+test("hydration takes the rows over as they are, and then they can be changed", async ({ device, stack }) => {
+  const page = await listOfTwo(device, stack);
+  const complained = complaints(page);
+  await link(page, stack, "readers");
+  for (const address of [page.url(), "/"]) {
+    // What the page shows from its first paint on, change by change.
+    await page.addInitScript(() => {
+      const seen: string[] = [];
+      Object.assign(window, { seen });
+      const look = () => {
+        const main = document.querySelector("main")?.innerText ?? "";
+        if (main !== seen.at(-1)) seen.push(main);
+        requestAnimationFrame(look);
+      };
+      requestAnimationFrame(look);
+    });
+    await page.goto(address);
+    await live(page);
+    await synced(page);
+    const seen = await page.evaluate(() => (window as unknown as { seen: string[] }).seen);
+    expect(seen.filter((text) => text !== "")).toHaveLength(1);
+    expect(seen.at(-1)).toContain("Groceries");
+  }
+  expect(complained).toEqual([]);
+  await openList(page, "Groceries");
+  await todo(page, "Milk").check();
+  await remove(page, "Bread");
+  await expect(todos(page)).toHaveCount(1);
+});
+
+test("what the server renders is what the local database has", async ({ device, stack }) => {
+  const page = await listOfTwo(device, stack);
+  await link(page, stack, "editors");
+  await stack.sql`
+    INSERT INTO rejections (user_id, table_name, row_id, operation, code, reason)
+    SELECT user_id, 'todos', 't', 'PATCH', 'stale', 'Too late.' FROM members WHERE role = 'owner'`;
+  await expect(page.getByText("Too late.")).toBeVisible();
+  const statements = new Map<string, Statement>();
+  for (const address of ["/", page.url()]) {
+    await page.goto(address);
+    await live(page);
+    await synced(page);
+    const rendered = await snapshot(page);
+    expect(rendered.length).toBeGreaterThan(1);
+    expect(await localResults(page, stack, rendered)).toEqual(rendered.map(({ rows }) => rows));
+    for (const result of rendered) if (result.rows.length > 0) statements.set(result.sql, result);
+  }
+  // Lists, and of the list itself, its todos, members and links; and the notices.
+  expect(statements.size).toBe(6);
+});
+
+test("a browser that has never synced keeps what was rendered until it has, and shows what is added at once", async ({
+  device,
+  anotherDeviceOf,
+  stack,
+}) => {
+  await listOfTwo(device, stack);
+  await stack.killSyncService();
+  const page = await (await anotherDeviceOf(device)).open();
+  await expect(list(page, "Groceries")).toBeVisible();
+  await addList(page, "Second");
+  await expect(list(page, "Second")).toBeVisible();
+  await expect(lists(page)).toHaveCount(2);
+  await expect(page.getByRole("button", { name: "Delete Groceries" })).toBeDisabled();
+  await openList(page, "Second");
+  await addTodo(page, "Now");
+  await expect(todo(page, "Now")).toBeVisible();
+
+  await stack.restart();
+  await synced(page);
+  await openLists(page);
+  await expect(lists(page)).toHaveCount(2);
+  await remove(page, "Groceries");
+  await expect(list(page, "Groceries")).toHaveCount(0);
+  await expect(list(page, "Second")).toContainText("0 of 1 done");
+});
+
+test("a name that is HTML stays a name", async ({ device, newDevice, stack }) => {
+  const name = "</title><h1>Taken over</h1>\"'><script>document.title='Taken over'</script>";
+  const page = await device.open();
+  await addList(page, name);
+  await openList(page, name);
+  await addTodo(page, name);
+  await expect.poll(async () => (await stack.sql`SELECT FROM todos WHERE title = ${name}`).length).toBe(1);
+  const brand = await page.getByRole("banner").getByRole("link").first().innerText();
+  const withoutScripts = await newDevice({
+    storageState: await device.context.storageState(),
+    javaScriptEnabled: false,
+  });
+  const plain = await withoutScripts.context.newPage();
+  for (const here of [page, plain]) {
+    await here.goto(page.url());
+    await expect(todo(here, name)).toBeVisible();
+    await expect(here).toHaveTitle(`${name} · ${brand}`);
+    await expect(here.getByRole("heading", { name: "Taken over", exact: true })).toHaveCount(0);
+  }
+});
+
+/** The page of the list "Groceries" with Milk, and with Bread that is done, all of it on the server. */
+async function listOfTwo(device: Device, { sql }: Stack): Promise<Page> {
+  const page = await ownersPage(device);
+  await addTodo(page, "Bread");
+  await todo(page, "Bread").check();
+  const user = await userId(page);
+  const done = () => sql`SELECT FROM todos JOIN lists ON lists.id = list_id WHERE done AND owner_id = ${user}`;
+  await expect.poll(async () => (await done()).length).toBe(1);
+  return page;
+}
+
+/** The rows that the page was rendered with. */
+async function snapshot(page: Page): Promise<(Statement & { rows: unknown[][] })[]> {
+  return JSON.parse((await page.locator("meta[name=snapshot]").getAttribute("content")) ?? "[]");
+}
