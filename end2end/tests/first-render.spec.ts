@@ -2,7 +2,7 @@ import type { Page } from "@playwright/test";
 import { complaints } from "../harness/console.ts";
 import { type Device, live, userId } from "../harness/device.ts";
 import { localResults, type Statement } from "../harness/local-database.ts";
-import { addList, addTodo, list, lists, openList, openLists, remove, synced, todo, todos } from "../harness/pages.ts";
+import { addList, addTodo, editTodo, list, lists, openList, openLists, remove, synced, todo, todos } from "../harness/pages.ts";
 import { link, ownersPage } from "../harness/sharing.ts";
 import type { Stack } from "../harness/stack.ts";
 import { expect, test } from "../harness/test.ts";
@@ -32,24 +32,14 @@ test("hydration takes the rows over as they are, and then they can be changed", 
   const page = await listOfTwo(device, stack);
   const complained = complaints(page);
   await link(page, stack, "readers");
+  await page.addInitScript(noteWhatIsShown);
   for (const address of [page.url(), "/"]) {
-    // What the page shows from its first paint on, change by change.
-    await page.addInitScript(() => {
-      const seen: string[] = [];
-      Object.assign(window, { seen });
-      const look = () => {
-        const main = document.querySelector("main")?.innerText ?? "";
-        if (main !== seen.at(-1)) seen.push(main);
-        requestAnimationFrame(look);
-      };
-      requestAnimationFrame(look);
-    });
     await page.goto(address);
     await live(page);
     await synced(page);
-    const seen = await page.evaluate(() => (window as unknown as { seen: string[] }).seen);
-    expect(seen.filter((text) => text !== "")).toHaveLength(1);
-    expect(seen.at(-1)).toContain("Groceries");
+    const [first, ...later] = await page.evaluate(() => window.shown);
+    expect(first).toContain("Groceries");
+    expect(later).toEqual([]);
   }
   expect(complained).toEqual([]);
   await openList(page, "Groceries");
@@ -105,13 +95,58 @@ test("a browser that has never synced keeps what was rendered until it has, and 
   await expect(list(page, "Second")).toContainText("0 of 1 done");
 });
 
+test("who comes back sees what others have changed meanwhile, and nothing of before", async ({
+  device,
+  anotherDeviceOf,
+  stack,
+}) => {
+  const one = await listOfTwo(device, stack);
+  const other = await anotherDeviceOf(device);
+  const before = await other.open(new URL(one.url()).pathname);
+  await expect(todo(before, "Milk")).toBeEnabled();
+  await synced(before);
+  await before.close();
+  await editTodo(one, "Milk", "Oat milk");
+  await remove(one, "Bread");
+  await addTodo(one, "Eggs");
+  await arrived(stack, one, "Eggs");
+
+  const back = await other.context.newPage();
+  await back.addInitScript(noteWhatIsShown);
+  await back.goto(one.url());
+  await expect(todo(back, "Oat milk")).toBeEnabled();
+  await synced(back);
+  const shown = await back.evaluate(() => window.shown);
+  expect(shown.filter((text) => !text.includes("Eggs") || text.includes("Bread"))).toEqual([]);
+  await todo(back, "Eggs").check();
+  await expect(todo(one, "Eggs")).toBeChecked();
+});
+
+test("what has not been sent yet is there after a reload, whatever the server has rendered", async ({
+  device,
+  stack,
+}) => {
+  const page = await listOfTwo(device, stack);
+  await page.route("**/api/sync", (route) => route.abort());
+  await todo(page, "Milk").check();
+  await addTodo(page, "Eggs");
+  await expect(todo(page, "Eggs")).toBeVisible();
+  await page.reload();
+  await expect(todo(page, "Eggs")).toBeEnabled();
+  await expect(todo(page, "Milk")).toBeChecked();
+  await page.unroute("**/api/sync");
+  await synced(page);
+  await expect(todo(page, "Milk")).toBeChecked();
+  await expect(todos(page)).toHaveCount(3);
+});
+
 test("a name that is HTML stays a name", async ({ device, newDevice, stack }) => {
   const name = "</title><h1>Taken over</h1>\"'><script>document.title='Taken over'</script>";
   const page = await device.open();
   await addList(page, name);
   await openList(page, name);
   await addTodo(page, name);
-  await expect.poll(async () => (await stack.sql`SELECT FROM todos WHERE title = ${name}`).length).toBe(1);
+  await arrived(stack, page, name);
   const brand = await page.getByRole("banner").getByRole("link").first().innerText();
   const withoutScripts = await newDevice({
     storageState: await device.context.storageState(),
@@ -127,14 +162,39 @@ test("a name that is HTML stays a name", async ({ device, newDevice, stack }) =>
 });
 
 /** The page of the list "Groceries" with Milk, and with Bread that is done, all of it on the server. */
-async function listOfTwo(device: Device, { sql }: Stack): Promise<Page> {
+async function listOfTwo(device: Device, stack: Stack): Promise<Page> {
   const page = await ownersPage(device);
   await addTodo(page, "Bread");
   await todo(page, "Bread").check();
-  const user = await userId(page);
-  const done = () => sql`SELECT FROM todos JOIN lists ON lists.id = list_id WHERE done AND owner_id = ${user}`;
-  await expect.poll(async () => (await done()).length).toBe(1);
+  await arrived(stack, page, "Bread", true);
   return page;
+}
+
+/** Returns when the server has this todo of the page's user, and so all that was written before. */
+async function arrived({ sql }: Stack, page: Page, title: string, done = false) {
+  const user = await userId(page);
+  const todos = () => sql`
+    SELECT FROM todos JOIN lists ON lists.id = list_id
+    WHERE title = ${title} AND done = ${done} AND owner_id = ${user}`;
+  await expect.poll(async () => (await todos()).length).toBe(1);
+}
+
+declare global {
+  interface Window {
+    /** The texts that the page's main part has shown, one after the other. */
+    shown: string[];
+  }
+}
+
+/** To be run before a page's own scripts. */
+function noteWhatIsShown() {
+  window.shown = [];
+  const look = () => {
+    const text = document.querySelector("main")?.innerText ?? "";
+    if (text !== "" && text !== window.shown.at(-1)) window.shown.push(text);
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
 }
 
 /** The rows that the page was rendered with. */

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use accounts::HttpAccounts;
 use app::account::SharedAccounts;
 use app::invitations::SharedInvitations;
-use app::store::{SharedStore, Snapshot};
+use app::store::{SharedStore, Snapshot, Status, Store};
 use app::{App, Session};
 use invitations::ServersInvitations;
 use leptos::prelude::*;
@@ -38,26 +38,34 @@ pub fn hydrate() {
         return;
     };
     if page.is_somebody_elses() {
-        let _ = window().location().reload();
+        let _ = window().location().set_search(Snapshot::SKELETON);
         return;
     }
     let Page { session, user_id, snapshot, .. } = page;
     identity::agree(&session);
-    let rendered = snapshot.clone();
     leptos::mount::hydrate_body(move || {
         let store = PowerSyncStore::open(session.clone(), user_id.clone());
+        forget_when_synced(snapshot.clone(), store.status());
         provide_context(SharedAccounts(Arc::new(HttpAccounts::new(user_id.clone(), store.database()))));
         provide_context(SharedStore(Arc::new(store)));
         provide_context(SharedInvitations(Arc::new(ServersInvitations)));
         provide_context(session);
-        provide_context(rendered);
+        provide_context(snapshot);
         view! { <App /> }
     });
-    snapshot.clear();
     leptos::task::spawn_local(offline::prepare());
     if let Some(html) = document().document_element() {
         let _ = html.set_attribute("data-hydrated", "");
     }
+}
+
+/// From when the local database has ever had everything, no page needs what the server has rendered.
+fn forget_when_synced(snapshot: Snapshot, status: Signal<Status>) {
+    Effect::new(move || {
+        if status.with(|status| status.has_synced) {
+            snapshot.clear();
+        }
+    });
 }
 
 /// What the server has told this page.

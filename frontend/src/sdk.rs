@@ -139,6 +139,10 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = hasSynced)]
     pub fn has_synced(this: &SyncStatus) -> Option<bool>;
 
+    /// Whether a checkpoint is being downloaded and applied.
+    #[wasm_bindgen(method, getter)]
+    pub fn downloading(this: &SyncStatus) -> bool;
+
     /// Why the last upload failed.
     #[wasm_bindgen(method, getter, js_name = uploadError)]
     pub fn upload_error(this: &SyncStatus) -> Option<js_sys::Error>;

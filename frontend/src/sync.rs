@@ -1,5 +1,6 @@
 //! Syncing while the page is open, and what people see of it.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use app::Session;
@@ -18,6 +19,10 @@ use crate::store::{Inner, follow};
 /// browser's files and does not let go.
 const OPEN_TIMEOUT_MS: u32 = 20_000;
 
+/// How long what has changed on the server since the database was last open is waited for, before the page goes on with
+/// what there is.
+const CATCH_UP_MS: u32 = 1500;
+
 /// Connects the database as soon as it is open, and keeps the status up to date for as long as the page lives.
 pub async fn sync(inner: Rc<Inner>, session: Session) {
     let status = inner.status;
@@ -27,13 +32,28 @@ pub async fn sync(inner: Rc<Inner>, session: Session) {
     // Late is better than never: when the other tab lets go, this one goes on.
     let Ok(database) = inner.database.clone().await else { return };
     status.update(|status| (status.open, status.open_error) = (true, None));
-    let _following = database.on_status(move |sync| status.update(|status| show(status, &sync)));
+    let downloading = Cell::new(false);
+    let _following = database.on_status(move |sync| {
+        let was_downloading = downloading.replace(sync.downloading());
+        status.update(|status| {
+            show(status, &sync);
+            // A download begins with the checkpoint that the server has, also where nothing has changed.
+            status.caught_up |= was_downloading && !downloading.get() && sync.connected();
+        });
+    });
     let (connector, options) = (connector(session, database.clone(), status), sync_options());
     let connecting = async {
         connect(&database, &connector, &options).await;
-        status.update(|status| status.tried = true);
+        status.update(|status| {
+            status.tried = true;
+            status.caught_up |= !status.connected;
+        });
     };
-    futures::join!(connecting, count_waiting(&database, status));
+    let patience = async {
+        TimeoutFuture::new(CATCH_UP_MS).await;
+        status.update(|status| status.caught_up = true);
+    };
+    futures::join!(connecting, patience, count_waiting(&database, status));
 }
 
 async fn opened_in_time(inner: &Inner) -> Result<(), StoreError> {

@@ -18,7 +18,6 @@ mod invitations;
 mod migrations;
 mod page;
 mod rate_limit;
-mod rights;
 mod routes;
 mod schema_check;
 mod session;

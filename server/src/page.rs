@@ -1,8 +1,10 @@
 //! A page, with the rows that it asks for.
 
+use std::time::Duration;
+
 use app::{
     Session,
-    store::{Snapshot, Statement},
+    store::{Read, Snapshot},
 };
 use axum::{
     body::Body,
@@ -15,12 +17,15 @@ use leptos::{
     prelude::{provide_context, use_context},
 };
 use leptos_axum::ResponseOptions;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     AppState, headers,
     store::{PostgresStore, ReadError},
 };
 
+/// How long a page waits for its rows, all in all. It can do without them, and better than it can wait.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How often a page is rendered at most: first without rows, then with what it asked for, and again where the rows have made
 /// it ask for more.
 const ROUNDS: usize = 4;
@@ -49,6 +54,7 @@ fn reader(parts: &Parts) -> Option<&str> {
 
 async fn with_rows(state: &AppState, parts: &Parts, user_id: &str) -> Response {
     let snapshot = Snapshot::asking();
+    let deadline = Instant::now() + PATIENCE;
     let mut store = None;
     for _ in 1..ROUNDS {
         let page = render(state, parts, snapshot.clone()).await;
@@ -56,11 +62,13 @@ async fn with_rows(state: &AppState, parts: &Parts, user_id: &str) -> Response {
         if asked.is_empty() {
             return page;
         }
-        if let Err(error) = answer(state, user_id, &mut store, &snapshot, asked).await {
+        let answer = timeout_at(deadline, answer(state, user_id, &mut store, &snapshot, asked));
+        if let Err(error) = answer.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             tracing::warn!("a page is rendered without all of its rows: {error}");
             break;
         }
     }
+    drop(store);
     render(state, parts, snapshot).await
 }
 
@@ -70,15 +78,22 @@ async fn answer(
     user_id: &str,
     store: &mut Option<PostgresStore>,
     snapshot: &Snapshot,
-    asked: Vec<Statement>,
-) -> Result<(), ReadError> {
+    asked: Vec<Read>,
+) -> sqlx::Result<()> {
     let store = match store {
         Some(store) => store,
         None => store.insert(PostgresStore::open(&state.page_pool, user_id).await?),
     };
-    for statement in asked {
-        let rows = store.rows(&statement).await?;
-        snapshot.insert(statement, rows);
+    for read in asked {
+        let rows = match store.rows(&read).await {
+            Ok(rows) => rows,
+            Err(ReadError::Postgres(error)) => return Err(error),
+            Err(error) => {
+                tracing::warn!("a page is rendered without the rows of {:?}: {error}", read.statement.sql);
+                None
+            }
+        };
+        snapshot.insert(read.statement, rows);
     }
     Ok(())
 }

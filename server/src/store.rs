@@ -2,30 +2,28 @@
 
 use std::time::Duration;
 
-use app::store::Statement;
+use app::store::Read;
 use chrono::{DateTime, SecondsFormat, Utc};
-use schema::ColumnKind;
+use futures::TryStreamExt;
 use serde_json::Value;
 use sqlx::{
-    Column, Either, Executor, PgPool, Postgres, Row, Statement as _, Transaction, TypeInfo,
-    postgres::{PgConnectOptions, PgPoolOptions, PgRow, PgTypeInfo},
+    Column, PgPool, Postgres, Row, Transaction, TypeInfo,
+    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
 };
 
-use crate::{
-    cell::Cell,
-    rights::{APP_USER, act_as},
-};
+use crate::cell::Cell;
 
 /// The most rows of a result. They are written into the page, twice, and the browser has the others soon after.
 const MOST_ROWS: usize = 200;
+/// The most bytes of a result, as JSON.
+const MOST_BYTES: usize = 64 * 1024;
 
-/// The connections for reading. They may go through a pooler that gives every transaction another one, so nothing is left
-/// on one of them.
+/// The connections for reading. They may go through a pooler that gives every transaction another one, so they leave no
+/// prepared statement there, and set nothing that a pooler might refuse.
 pub(crate) fn pool(options: &PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
-        // A page can do without rows, and better than it can wait.
         .acquire_timeout(Duration::from_secs(1))
-        .connect_lazy_with(options.clone().statement_cache_capacity(0).extra_float_digits(None))
+        .connect_lazy_with(options.clone().extra_float_digits(None))
 }
 
 /// The rows that one user may read, at one moment.
@@ -34,7 +32,7 @@ pub(crate) struct PostgresStore(Transaction<'static, Postgres>);
 /// Why rows cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    /// Postgres does not give them.
+    /// Postgres does not give them, and will give no others in this transaction.
     #[error(transparent)]
     Postgres(#[from] sqlx::Error),
     /// SQLite has no such type, so the browser's result would be another.
@@ -49,22 +47,24 @@ impl PostgresStore {
     /// Opens it for a user.
     pub(crate) async fn open(pool: &PgPool, user_id: &str) -> sqlx::Result<PostgresStore> {
         let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-        transaction.execute("SET LOCAL statement_timeout = '1s'").await?;
-        act_as(&mut transaction, APP_USER, user_id).await?;
+        sqlx::query(
+            "SELECT set_config('role', 'app_user', true), set_config('app.user_id', $1, true),
+                    set_config('statement_timeout', '1s', true)",
+        )
+        .bind(user_id)
+        .persistent(false)
+        .execute(&mut *transaction)
+        .await?;
         Ok(PostgresStore(transaction))
     }
 
-    /// The rows of a statement, at most [`MOST_ROWS`]: a JSON array of rows, each an array of its columns as SQLite has them.
-    pub(crate) async fn rows(&mut self, statement: &Statement) -> Result<Value, ReadError> {
-        let sql = format!("SELECT * FROM ({}) AS page LIMIT {MOST_ROWS}", statement.sql);
-        let prepared = self.0.prepare(&sql).await?;
-        let types = match prepared.parameters() {
-            Some(Either::Left(types)) => types,
-            _ => &[],
-        };
-        let mut query = sqlx::query(&sql);
-        for ((number, value), parameter) in (1..).zip(&statement.parameters).zip(types) {
-            query = match kind(parameter).and_then(|kind| Cell::parse(kind, value)) {
+    /// The rows of a query, cut where they are many: a JSON array of rows, each an array of its columns as SQLite has them.
+    /// `None` where the first is too large already, because no rows would mean that there are none.
+    pub(crate) async fn rows(&mut self, read: &Read) -> Result<Option<Value>, ReadError> {
+        let sql = format!("SELECT * FROM ({}) AS page LIMIT {MOST_ROWS}", read.statement.sql);
+        let mut query = sqlx::query(&sql).persistent(false);
+        for ((number, value), kind) in (1..).zip(&read.statement.parameters).zip(&read.kinds) {
+            query = match Cell::parse(*kind, value) {
                 Some(Cell::Text(value)) => query.bind(value),
                 Some(Cell::Integer(value)) => query.bind(value),
                 Some(Cell::Real(value)) => query.bind(value),
@@ -73,20 +73,17 @@ impl PostgresStore {
                 None => return Err(ReadError::Parameter { number, value: value.clone() }),
             };
         }
-        let rows = query.fetch_all(&mut *self.0).await?;
-        rows.iter().map(cells).collect()
-    }
-}
-
-/// The type of the schema crate that a parameter of this type has.
-fn kind(parameter: &PgTypeInfo) -> Option<ColumnKind> {
-    match parameter.name() {
-        "TEXT" | "VARCHAR" => Some(ColumnKind::Text),
-        "INT2" | "INT4" | "INT8" => Some(ColumnKind::Integer),
-        "FLOAT4" | "FLOAT8" => Some(ColumnKind::Real),
-        "BOOL" => Some(ColumnKind::Boolean),
-        "TIMESTAMPTZ" => Some(ColumnKind::Timestamp),
-        _ => None,
+        let mut stream = query.fetch(&mut *self.0);
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = stream.try_next().await? {
+            let row = cells(&row)?;
+            bytes += row.to_string().len();
+            if bytes > MOST_BYTES {
+                return Ok((!rows.is_empty()).then(|| rows.into()));
+            }
+            rows.push(row);
+        }
+        Ok(Some(rows.into()))
     }
 }
 

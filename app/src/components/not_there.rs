@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 
 use crate::components::Loading;
-use crate::store::{Load, use_synced};
+use crate::store::{Load, use_caught_up};
 
 /// What stands in the place of a row that is not there: that there is none, or grey lines until that is certain. It is when
 /// this device has everything that the user may read.
@@ -13,8 +13,8 @@ pub fn NotThere(
     /// What to say when it is certain.
     children: ChildrenFn,
 ) -> impl IntoView {
-    let has_synced = use_synced();
-    let certain = Memo::new(move |_| load.get() == Load::Ready && has_synced.get());
+    let caught_up = use_caught_up();
+    let certain = Memo::new(move |_| load.get() == Load::Ready && caught_up.get());
     let load = Signal::derive(move || match load.get() {
         Load::Failed(error) => Load::Failed(error),
         _ => Load::Loading,

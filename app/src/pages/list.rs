@@ -1,11 +1,10 @@
 use leptos::prelude::*;
-use leptos_meta::Title;
 use leptos_router::components::A;
 use leptos_router::hooks::use_params_map;
 use schema::sharing::Role;
 use schema::{List, Member, Todo};
 
-use crate::components::{EditableRow, Loading, NameForm, NotThere, Rows, Sharing};
+use crate::components::{EditableRow, Loading, NameForm, NotThere, PageTitle, Rows, Sharing};
 use crate::queries;
 use crate::store::{LiveQuery, LiveRow, Load, Statement, use_query, use_writer};
 
@@ -39,7 +38,7 @@ pub fn ListPage() -> impl IntoView {
     let can_edit = Signal::derive(move || role.get().is_some_and(Role::can_edit));
     let owner = Memo::new(move |_| role.get() == Some(Role::Owner));
     view! {
-        <Title text=move || name.get().unwrap_or_default() />
+        <PageTitle text=name />
         <nav>
             <A href="/">"All lists"</A>
         </nav>

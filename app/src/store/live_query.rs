@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use leptos::prelude::*;
 use schema::Row;
 
-use super::{Query, Snapshot, Statement, StoreError, Subscription, use_store, use_synced};
+use super::handover::Handover;
+use super::{Query, StoreError, Subscription, use_store};
 
 /// The rows of a query, kept up to date.
 ///
@@ -16,6 +17,7 @@ pub struct LiveQuery<R: Row> {
     pub load: RwSignal<Load>,
     /// The rows, in the query's order; for `<For>`, keyed by [`LiveRow::id`].
     pub rows: RwSignal<Vec<LiveRow<R>>>,
+    local: RwSignal<bool>,
 }
 
 impl<R: Row> Clone for LiveQuery<R> {
@@ -31,8 +33,8 @@ impl<R: Row> Copy for LiveQuery<R> {}
 pub enum Load {
     /// No rows have arrived yet.
     Loading,
-    /// The rows are those that the server has rendered the page with, and what the local database has besides. It does not
-    /// have all of them yet, so they can be read and not changed.
+    /// The rows are those that the server has rendered the page with, and perhaps what the local database has besides. It
+    /// may not have all of them yet, so they can be read and not changed.
     Rendered,
     /// The rows are the local database's.
     Ready,
@@ -63,87 +65,78 @@ impl<R: Row> LiveRow<R> {
 /// Follows a query for as long as the calling component lives. `query` may read signals: when they change, the new
 /// query takes the old one's place.
 ///
-/// The first render has the rows of the page's [`Snapshot`]. They stay until the local database has them, which in a browser
-/// that has never synced takes a while.
+/// The first render has the rows of the page's [`Snapshot`](super::Snapshot), and they stay until the local database has
+/// them.
 pub fn use_query<R: Row>(query: impl Fn() -> Query<R> + Send + Sync + 'static) -> LiveQuery<R> {
-    let live = LiveQuery { load: RwSignal::new(Load::Loading), rows: RwSignal::new(Vec::new()) };
-    let rendered = Rendered::of(untrack(&query).statement);
-    if let Some(rendered) = &rendered {
-        live.patch(rendered.rows.clone());
-        live.load.set(Load::Rendered);
+    let live = LiveQuery::new();
+    let handover = Handover::of(untrack(&query).read);
+    if let Some(handover) = &handover {
+        live.show(handover.rendered.clone(), Load::Rendered);
     }
+    // Effects run in the browser after hydration only, so the first render equals the server's.
     if let Some(store) = use_store() {
-        let has_synced = use_synced();
-        // Effects run in the browser after hydration only, so the first render equals the server's.
+        let status = store.status();
+        if let Some(handover) = handover.clone() {
+            Effect::new(move || {
+                if let Some(rows) = handover.released(status) {
+                    live.show(rows, Load::Ready);
+                }
+            });
+        }
         Effect::new(move |_previous: Option<Subscription>| {
-            let statement = query().statement;
-            let partial = !has_synced.get();
-            let rendered = rendered.clone().filter(|rendered| partial && rendered.statement == statement);
+            let statement = query().read.statement;
+            let handover = handover.clone().filter(|handover| handover.is_of(&statement));
             let deliver =
-                Box::new(move |result: Result<&str, StoreError>| live.deliver(result, rendered.as_ref()));
+                Box::new(move |result: Result<&str, StoreError>| match (parse(result), &handover) {
+                    (Ok(rows), None) => live.show(rows, Load::Ready),
+                    (Ok(rows), Some(handover)) => {
+                        if let Some((rows, load)) = handover.take(rows, &status.get_untracked()) {
+                            live.show(rows, load);
+                        }
+                    }
+                    (Err(error), _) => live.set_load(Load::Failed(error)),
+                });
             store.watch(statement, deliver)
         });
     }
     live
 }
 
-/// What the server has rendered of a query.
-#[derive(Clone)]
-struct Rendered<R> {
-    statement: Statement,
-    rows: Vec<R>,
-}
-
-impl<R: Row> Rendered<R> {
-    fn of(statement: Statement) -> Option<Rendered<R>> {
-        let rows = use_context::<Snapshot>()?.rows(&statement)?;
-        match serde_json::from_value(rows) {
-            Ok(rows) => Some(Rendered { statement, rows }),
-            Err(error) => {
-                leptos::logging::error!("A row that was rendered is not what the page expects: {error}");
-                None
-            }
-        }
-    }
-
-    /// The rows that are rendered and not in the local database, before those that are.
-    fn and(&self, local: Vec<R>) -> Vec<R> {
-        let missing = self.rows.iter().filter(|row| local.iter().all(|local| local.id() != row.id()));
-        let mut rows: Vec<R> = missing.cloned().collect();
-        rows.extend(local);
-        rows
-    }
+fn parse<R: Row>(result: Result<&str, StoreError>) -> Result<Vec<R>, StoreError> {
+    serde_json::from_str(result?)
+        .map_err(|error| StoreError(format!("a row is not what the page expects: {error}")))
 }
 
 impl<R: Row> LiveQuery<R> {
+    fn new() -> LiveQuery<R> {
+        LiveQuery {
+            load: RwSignal::new(Load::Loading),
+            rows: RwSignal::new(Vec::new()),
+            local: RwSignal::new(false),
+        }
+    }
+
     /// Whether there are no rows, as far as is known.
     pub fn is_empty(&self) -> bool {
         matches!(self.load.get(), Load::Rendered | Load::Ready) && self.rows.with(Vec::is_empty)
     }
 
-    /// Whether the local database has the rows. Until then, a change of one would find nothing to change.
+    /// Whether the rows are the local database's. Until then, a change of one might find nothing to change.
     pub fn is_local(&self) -> bool {
-        self.load.get() == Load::Ready
+        self.local.get()
     }
 
-    /// Takes the local rows; beside them stay the `rendered` ones, where they may not all be here yet.
-    fn deliver(&self, result: Result<&str, StoreError>, rendered: Option<&Rendered<R>>) {
-        let parsed = result.and_then(|json| {
-            serde_json::from_str::<Vec<R>>(json)
-                .map_err(|error| StoreError(format!("a row is not what the page expects: {error}")))
-        });
+    fn show(&self, rows: Vec<R>, load: Load) {
+        self.patch(rows);
+        let local = load == Load::Ready;
+        if self.local.try_get_untracked() == Some(!local) {
+            self.local.try_set(local);
+        }
+        self.set_load(load);
+    }
+
+    fn set_load(&self, load: Load) {
         // The component may be gone by the time the rows arrive, and its signals with it.
-        let load = match (parsed, rendered) {
-            (Ok(rows), Some(rendered)) if !rendered.rows.is_empty() => {
-                self.patch(rendered.and(rows));
-                Load::Rendered
-            }
-            (Ok(rows), _) => {
-                self.patch(rows);
-                Load::Ready
-            }
-            (Err(error), _) => Load::Failed(error),
-        };
         if self.load.try_get_untracked().is_some_and(|current| current != load) {
             self.load.try_set(load);
         }

@@ -5,6 +5,7 @@
 //! browser, the local SQLite database, [`Store`]. While a server renders a page, Postgres stands there, and answers
 //! once: with the [`Snapshot`] in which the browser's first render finds the same rows.
 
+mod handover;
 mod live_query;
 mod query;
 mod redo;
@@ -18,11 +19,11 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 pub use live_query::{LiveQuery, LiveRow, Load, use_query};
-pub use query::{Query, Statement};
+pub use query::{Query, Read, Statement};
 use schema::Timestamp;
 pub use snapshot::Snapshot;
 pub(crate) use status::changes;
-pub use status::{Status, use_session_ended, use_synced};
+pub use status::{Status, use_caught_up, use_session_ended};
 pub use write::{WriteFailure, Writer, use_writer};
 
 /// A database that pages read and write. Implemented by `frontend` on the PowerSync web SDK.

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use schema::{ColumnType, TableRow};
+use schema::{ColumnKind, ColumnType, TableRow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,20 +12,35 @@ use serde_json::Value;
 /// they first appear. The columns come in the order of the row type's fields.
 #[derive(Clone, Debug)]
 pub struct Query<R> {
-    pub(super) statement: Statement,
+    pub(super) read: Read,
     rows: PhantomData<fn() -> R>,
+}
+
+/// What a query asks, whatever its rows are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Read {
+    /// The SQL with its parameters.
+    pub statement: Statement,
+    /// What each parameter is, which its value as SQLite stores it does not tell.
+    pub kinds: Vec<ColumnKind>,
 }
 
 impl<R> Query<R> {
     /// A query without parameters yet.
     pub fn new(sql: &'static str) -> Query<R> {
-        Query { statement: Statement::new(sql), rows: PhantomData }
+        Query { read: Read { statement: Statement::new(sql), kinds: Vec::new() }, rows: PhantomData }
     }
 
     /// Adds the next parameter.
-    pub fn bind(mut self, value: impl ColumnType) -> Query<R> {
-        self.statement = self.statement.bind(value);
+    pub fn bind<T: ColumnType>(mut self, value: T) -> Query<R> {
+        self.read.statement = self.read.statement.bind(value);
+        self.read.kinds.push(T::KIND);
         self
+    }
+
+    /// What it asks.
+    pub fn read(&self) -> &Read {
+        &self.read
     }
 }
 

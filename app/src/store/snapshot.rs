@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Statement;
+use super::{Read, Statement};
 
 /// The rows with which a page is rendered first. The server reads them from Postgres and sends them along with the page, so
 /// that the browser's first render equals the server's.
@@ -18,14 +18,15 @@ pub struct Snapshot(Arc<Mutex<Inner>>);
 struct Inner {
     results: Vec<QueryResult>,
     /// `None` in a browser, where nobody would answer.
-    asked: Option<Vec<Statement>>,
+    asked: Option<Vec<Read>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct QueryResult {
     #[serde(flatten)]
     statement: Statement,
-    rows: Value,
+    /// `None` where they cannot be read.
+    rows: Option<Value>,
 }
 
 impl Snapshot {
@@ -49,7 +50,9 @@ impl Snapshot {
 
     /// The `<meta>` element's content; `None` where there are no rows.
     pub fn to_json(&self) -> Option<String> {
-        (!self.is_empty()).then(|| json!(self.lock().results).to_string())
+        let inner = self.lock();
+        let read: Vec<_> = inner.results.iter().filter(|result| result.rows.is_some()).collect();
+        (!read.is_empty()).then(|| json!(read).to_string())
     }
 
     /// Whether there are no rows.
@@ -57,31 +60,31 @@ impl Snapshot {
         self.lock().results.is_empty()
     }
 
-    /// The rows of a statement, a JSON array of arrays; `None` where they are not here.
-    pub fn rows(&self, statement: &Statement) -> Option<Value> {
+    /// The rows of a query, a JSON array of arrays; `None` where they are not here.
+    pub fn rows(&self, read: &Read) -> Option<Value> {
         let mut inner = self.lock();
-        if let Some(result) = inner.results.iter().find(|result| result.statement == *statement) {
-            return Some(result.rows.clone());
+        if let Some(result) = inner.results.iter().find(|result| result.statement == read.statement) {
+            return result.rows.clone();
         }
         if let Some(asked) = &mut inner.asked
-            && !asked.contains(statement)
+            && !asked.contains(read)
         {
-            asked.push(statement.clone());
+            asked.push(read.clone());
         }
         None
     }
 
-    /// Takes the statements that were asked for and not answered.
-    pub fn take_asked(&self) -> Vec<Statement> {
+    /// Takes what was asked and is not answered.
+    pub fn take_asked(&self) -> Vec<Read> {
         self.lock().asked.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Answers a statement.
-    pub fn insert(&self, statement: Statement, rows: Value) {
+    /// Answers a statement; by `None` where its rows cannot be read.
+    pub fn insert(&self, statement: Statement, rows: Option<Value>) {
         self.lock().results.push(QueryResult { statement, rows });
     }
 
-    /// Forgets all rows, which the local database has from hydration on.
+    /// Forgets all rows, when the local database has them.
     pub fn clear(&self) {
         *self.lock() = Inner::default();
     }
@@ -93,10 +96,13 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
+    use schema::Todo;
+
+    use super::super::Query;
     use super::*;
 
-    fn todos_of(list: &str) -> Statement {
-        Statement::new("SELECT id FROM todos WHERE list_id = $1").bind(list.to_owned())
+    fn todos_of(list: &str) -> Read {
+        Query::<Todo>::new("SELECT id FROM todos WHERE list_id = $1").bind(list.to_owned()).read
     }
 
     #[test]
@@ -107,16 +113,19 @@ mod tests {
         assert_eq!(snapshot.rows(&todos_of("b")), None);
         assert_eq!(snapshot.take_asked(), [todos_of("a"), todos_of("b")]);
 
-        snapshot.insert(todos_of("a"), json!([["t"]]));
+        snapshot.insert(todos_of("a").statement, Some(json!([["t"]])));
+        snapshot.insert(todos_of("b").statement, None);
         assert_eq!(snapshot.rows(&todos_of("a")), Some(json!([["t"]])));
+        assert_eq!(snapshot.rows(&todos_of("b")), None);
         assert_eq!(snapshot.take_asked(), []);
     }
 
     #[test]
-    fn a_page_carries_it_to_the_browser() {
+    fn a_page_carries_it_to_the_browser_without_what_could_not_be_read() {
         let snapshot = Snapshot::asking();
+        snapshot.insert(todos_of("b").statement, None);
         assert_eq!(snapshot.to_json(), None);
-        snapshot.insert(todos_of("a"), json!([["t"]]));
+        snapshot.insert(todos_of("a").statement, Some(json!([["t"]])));
 
         let arrived = Snapshot::from_json(&snapshot.to_json().unwrap());
         assert_eq!(arrived.rows(&todos_of("a")), Some(json!([["t"]])));

@@ -15,6 +15,9 @@ pub struct Status {
     pub connected: bool,
     /// Whether the local database has ever held everything the user may read.
     pub has_synced: bool,
+    /// Whether the local database has got what changed on the server before this page was opened, or that is not to be
+    /// waited for any longer.
+    pub caught_up: bool,
     /// Changes in the upload queue.
     pub waiting: usize,
     /// Whether the server knows this browser no more. What is written stays here until its user signs in again.
@@ -31,10 +34,10 @@ pub(crate) fn changes(count: usize, one: &str, many: &str) -> String {
     format!("{count} {noun} {verb}").trim_end().to_owned()
 }
 
-/// Whether this device has ever held everything that the user may read. Before that, a row that has not been downloaded
-/// yet looks like one that does not exist.
-pub fn use_synced() -> Signal<bool> {
-    use_status(|status| status.has_synced)
+/// Whether this device has everything that the user may read, as far as it can know. Before that, a row that has not been
+/// downloaded yet looks like one that does not exist.
+pub fn use_caught_up() -> Signal<bool> {
+    use_status(|status| status.has_synced && status.caught_up)
 }
 
 /// Whether the server knows this browser no more ([`Status::session_ended`]).

@@ -82,7 +82,7 @@ impl App<'_> {
         }
         let rows = "use schema::upload::{Code, Operation};\nuse schema::{Auction, Document, Product, Table, TableRow};";
         self.replace(conflict, "use schema::Table;", rows);
-        self.insert_after(conflict, "use super::{\n", "    cell::Cell,\n");
+        self.insert_after(conflict, "    rejection::Rejected,\n};\n", "use crate::cell::Cell;\n");
         let resolve =
             "    fn(current: Option<&Cells<'_>>, change: &mut CheckedChange<'_>) -> Result<(), Rejected>;\n";
         self.insert_after(conflict, resolve, &format!("\n{}", self.rule_of_a_test()));

@@ -1,9 +1,11 @@
 //! Every query of the pages, on Postgres and on SQLite: what the server renders must be what the browser shows.
 
+use app::store::{Query, Statement};
+use insta::assert_snapshot;
 use rusqlite::types::{Value as SqliteValue, ValueRef};
-use schema::{ColumnKind, TABLES, Table};
+use schema::{ColumnKind, TABLES, Table, Timestamp};
 use serde_json::json;
-use sqlx::{Connection, types::Json};
+use sqlx::{Either, Executor, Statement as _, postgres::PgTypeInfo, types::Json};
 use syn::{
     Expr, ExprCall, Lit,
     visit::{self, Visit},
@@ -41,10 +43,7 @@ const SOME_ROWS: &str = "
 
 #[tokio::test]
 async fn every_query_gives_the_same_rows_in_both_databases() {
-    let database = TestDatabase::create().await;
-    let pages = pool(&database.options);
-    let server = PgPool::connect_lazy_with(database.options.clone());
-    migrations::run(&server).await.unwrap();
+    let (_database, pages, server) = migrated().await;
     server.execute(SOME_ROWS).await.unwrap();
     let queries = queries();
     assert!(!queries.is_empty());
@@ -53,9 +52,9 @@ async fn every_query_gives_the_same_rows_in_both_databases() {
         let sqlite = local_database(&pages, user).await;
         let mut postgres = PostgresStore::open(&pages, user).await.unwrap();
         for (query, rows) in queries.iter().zip(&mut rows) {
-            for statement in statements(&mut postgres, query).await {
-                let rendered = postgres.rows(&statement).await.unwrap();
-                assert_eq!(rendered, local_rows(&sqlite, &statement), "{user}: {statement:?}");
+            for read in reads(&server, query).await {
+                let rendered = postgres.rows(&read).await.unwrap().unwrap();
+                assert_eq!(rendered, local_rows(&sqlite, &read.statement), "{user}: {read:?}");
                 *rows += rendered.as_array().unwrap().len();
             }
         }
@@ -67,7 +66,6 @@ async fn every_query_gives_the_same_rows_in_both_databases() {
     let unproved: Vec<_> =
         queries.iter().zip(rows).filter(|(sql, rows)| of_ours(sql) && *rows == 0).collect();
     assert!(unproved.is_empty(), "{unproved:?}");
-    pages.close().await;
 }
 
 /// The SQL of every `Query::new("…")`.
@@ -93,17 +91,30 @@ fn queries() -> Vec<String> {
 }
 
 /// A query with everything that could be meant by its parameters: any of the ids, and some of what is none.
-async fn statements(postgres: &mut PostgresStore, sql: &str) -> Vec<Statement> {
-    let prepared = postgres.0.prepare(sql).await.unwrap();
+async fn reads(server: &PgPool, sql: &str) -> Vec<Read> {
+    let prepared = server.prepare(sql).await.unwrap();
     let Some(Either::Left(types)) = prepared.parameters() else { panic!("{sql}") };
-    let values: Vec<Vec<Value>> = types.iter().map(|parameter| samples(kind(parameter).unwrap())).collect();
+    let kinds: Vec<_> = types.iter().map(kind).collect();
+    let values: Vec<_> = kinds.iter().map(|kind| samples(*kind)).collect();
     let most = values.iter().map(Vec::len).max().unwrap_or(1);
     (0..most)
-        .map(|index| Statement {
-            sql: sql.to_owned(),
-            parameters: values.iter().map(|values| values[index % values.len()].clone()).collect(),
+        .map(|index| {
+            let parameters = values.iter().map(|values| values[index % values.len()].clone()).collect();
+            Read { statement: Statement { sql: sql.to_owned(), parameters }, kinds: kinds.clone() }
         })
         .collect()
+}
+
+/// The type of the schema crate that a parameter has.
+fn kind(parameter: &PgTypeInfo) -> ColumnKind {
+    match parameter.name() {
+        "TEXT" => ColumnKind::Text,
+        "INT8" => ColumnKind::Integer,
+        "FLOAT8" => ColumnKind::Real,
+        "BOOL" => ColumnKind::Boolean,
+        "TIMESTAMPTZ" => ColumnKind::Timestamp,
+        other => panic!("no column is of type {other}"),
+    }
 }
 
 fn samples(kind: ColumnKind) -> Vec<Value> {
@@ -125,9 +136,7 @@ fn samples(kind: ColumnKind) -> Vec<Value> {
 /// What a user's browser has when it has synced.
 async fn local_database(pages: &PgPool, user: &str) -> rusqlite::Connection {
     let local = rusqlite::Connection::open_in_memory().unwrap();
-    let mut synced = pages.acquire().await.unwrap();
-    let mut synced = synced.begin().await.unwrap();
-    act_as(&mut synced, APP_USER, user).await.unwrap();
+    let PostgresStore(mut synced) = PostgresStore::open(pages, user).await.unwrap();
     for table in TABLES {
         let columns: Vec<_> =
             table.columns.iter().map(|column| format!("{} {}", column.name, column.kind.sqlite())).collect();
@@ -195,31 +204,72 @@ fn to_sqlite(value: &Value) -> SqliteValue {
     }
 }
 
-#[tokio::test]
-async fn what_sqlite_would_give_otherwise_is_refused() {
+/// A database with the app's tables, and the pools of the pages and of the server.
+async fn migrated() -> (TestDatabase, PgPool, PgPool) {
     let database = TestDatabase::create().await;
     let pages = pool(&database.options);
     let server = PgPool::connect_lazy_with(database.options.clone());
     migrations::run(&server).await.unwrap();
-    let refusal = async |statement: Statement| {
+    (database, pages, server)
+}
+
+#[tokio::test]
+async fn what_sqlite_would_give_otherwise_is_refused() {
+    let (_database, pages, _server) = migrated().await;
+    let refusal = async |query: Query<()>| {
         let mut store = PostgresStore::open(&pages, "ann").await.unwrap();
-        store.rows(&statement).await.unwrap_err().to_string()
+        store.rows(query.read()).await.unwrap_err().to_string()
     };
-    insta::assert_snapshot!(
-        refusal(Statement::new("SELECT sum(1::bigint) AS total")).await,
+    assert_snapshot!(
+        refusal(Query::new("SELECT sum(1::bigint) AS total")).await,
         @"column total is of type NUMERIC; cast it to one that the schema crate knows"
     );
-    insta::assert_snapshot!(
-        refusal(Statement::new("SELECT id FROM lists WHERE id = $1").bind("\0".to_owned())).await,
+    assert_snapshot!(
+        refusal(Query::new("SELECT id FROM lists WHERE id = $1").bind("\0".to_owned())).await,
         @r#"parameter $1 cannot be "\u0000" in Postgres"#
     );
-    insta::assert_snapshot!(
-        refusal(Statement::new("SELECT 1 FROM lists WHERE created_at = $1").bind("soon".to_owned())).await,
+    assert_snapshot!(
+        refusal(Query::new("SELECT 1 FROM lists WHERE created_at = $1").bind(Timestamp("soon".to_owned()))).await,
         @r#"parameter $1 cannot be "soon" in Postgres"#
     );
-    insta::assert_snapshot!(
-        refusal(Statement::new("DELETE FROM todos RETURNING id")).await,
+    assert_snapshot!(
+        refusal(Query::new("DELETE FROM todos RETURNING id")).await,
         @r#"error returned from database: syntax error at or near "FROM""#
     );
-    pages.close().await;
+}
+
+#[tokio::test]
+async fn a_large_result_is_cut_and_one_too_large_left_out() {
+    let (_database, pages, _server) = migrated().await;
+    let mut store = PostgresStore::open(&pages, "ann").await.unwrap();
+    let mut length =
+        async |query: Query<()>| Some(store.rows(query.read()).await.unwrap()?.as_array().unwrap().len());
+    assert_eq!(length(Query::new("SELECT generate_series(1, 1000)")).await, Some(MOST_ROWS));
+    assert_eq!(length(Query::new("SELECT repeat('x', 20000) FROM generate_series(1, 100)")).await, Some(3));
+    assert_eq!(length(Query::new("SELECT repeat('x', 100000)")).await, None);
+    assert_eq!(length(Query::new("SELECT 1 WHERE false")).await, Some(0));
+}
+
+/// A pooler gives the connection to somebody else after each transaction.
+#[tokio::test]
+async fn nothing_is_left_on_a_connection() {
+    let (database, _pages, _server) = migrated().await;
+    let one = PgPoolOptions::new()
+        .max_connections(1)
+        .connect_lazy_with(pool(&database.options).connect_options().as_ref().clone());
+    for _ in 0..2 {
+        let mut store = PostgresStore::open(&one, "ann").await.unwrap();
+        store
+            .rows(Query::<()>::new("SELECT id FROM lists WHERE id = $1").bind("a".to_owned()).read())
+            .await
+            .unwrap();
+    }
+    let left: (i64, String, String) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM pg_prepared_statements), current_setting('role'), current_setting('app.user_id')",
+    )
+    .persistent(false)
+    .fetch_one(&one)
+    .await
+    .unwrap();
+    assert_eq!(left, (0, "none".to_owned(), String::new()));
 }

@@ -13,10 +13,7 @@ use super::{
     replay::{self, Delivery},
     statement,
 };
-use crate::{
-    error::{Error, Result},
-    rights::{APP_USER, act_as},
-};
+use crate::error::{Error, Result};
 
 /// How often a transaction is tried that runs into others.
 const ATTEMPTS: u32 = 5;
@@ -123,7 +120,7 @@ async fn each(
     user_id: &str,
     changes: &[Change],
 ) -> std::result::Result<(), (usize, Obstacle)> {
-    act_as(connection, APP_USER, user_id).await.map_err(|error| (0, Obstacle::Fault(error)))?;
+    act_as(connection, "app_user", user_id).await.map_err(|error| (0, Obstacle::Fault(error)))?;
     for (index, change) in changes.iter().enumerate() {
         one(connection, rules, user_id, change).await.map_err(|obstacle| (index, obstacle))?;
     }
@@ -173,10 +170,20 @@ async fn nobody_has(
             .bind(change.id)
             .fetch_one(&mut *connection)
             .await?;
-    act_as(connection, APP_USER, user_id).await?;
+    act_as(connection, "app_user", user_id).await?;
     if exists {
         let forbidden = Rejected::forbidden(connection, change.table.name, change.operation).await?;
         return Err(Obstacle::Rejected(forbidden));
     }
+    Ok(())
+}
+
+/// Takes on a role until the transaction ends; `none` is the server's own.
+async fn act_as(connection: &mut PgConnection, role: &str, user_id: &str) -> sqlx::Result<()> {
+    sqlx::query("SELECT set_config('role', $1, true), set_config('app.user_id', $2, true)")
+        .bind(role)
+        .bind(user_id)
+        .execute(connection)
+        .await?;
     Ok(())
 }

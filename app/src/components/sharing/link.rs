@@ -25,8 +25,9 @@ pub fn LinkItem(
     let field = NodeRef::<Input>::new();
     let outcome = RwSignal::new("");
     let copy = move |_| {
+        let address = address();
         spawn_local(async move {
-            let copied = clipboard::write(&address()).await;
+            let copied = clipboard::write(&address).await;
             if !copied && let Some(field) = field.get_untracked() {
                 // Not every browser lets a page write there, and none does where the site is not served over https.
                 let _ = field.focus();

@@ -3,7 +3,7 @@ use schema::Invitation;
 use schema::sharing::Role;
 
 use super::link::LinkItem;
-use crate::components::Rows;
+use crate::components::{Fields, Rows};
 use crate::queries;
 use crate::store::{Statement, use_query, use_writer};
 
@@ -26,12 +26,14 @@ pub fn Links(
     };
     view! {
         <div class="buttons">
-            <button type="button" on:click=move |_| make(Role::Editor)>
-                "Make a link for editors"
-            </button>
-            <button type="button" on:click=move |_| make(Role::Reader)>
-                "Make a link for readers"
-            </button>
+            <Fields>
+                <button type="button" on:click=move |_| make(Role::Editor)>
+                    "Make a link for editors"
+                </button>
+                <button type="button" on:click=move |_| make(Role::Reader)>
+                    "Make a link for readers"
+                </button>
+            </Fields>
         </div>
         <Rows label="Links" query=invitations let:invitation>
             <LinkItem invitation />

@@ -1,0 +1,212 @@
+//! How a query's rows pass from those that the server has rendered to those of the local database.
+
+use leptos::prelude::*;
+use schema::Row;
+
+use super::{Load, Read, Snapshot, Statement, Status};
+
+/// The rows that the server has rendered of a query, until the local ones have taken their place.
+#[derive(Clone)]
+pub(super) struct Handover<R: Row> {
+    /// The rendered rows.
+    pub rendered: Vec<R>,
+    statement: Statement,
+    /// The local rows, as long as they are not to be shown alone.
+    held: RwSignal<Option<Vec<R>>>,
+    /// Whether only the local rows count from now on.
+    over: RwSignal<bool>,
+}
+
+/// How the local database stands to what the server has rendered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Local {
+    /// It has never held everything that the user may read.
+    Incomplete,
+    /// It may lack what has changed since it was last open. To show that would be a step back in time.
+    Behind,
+    /// It is what counts.
+    Current,
+}
+
+impl<R: Row> Handover<R> {
+    /// Of what the page's snapshot has for a query, if anything.
+    pub fn of(read: Read) -> Option<Handover<R>> {
+        let rows = use_context::<Snapshot>()?.rows(&read)?;
+        match serde_json::from_value(rows) {
+            Ok(rendered) => Some(Handover::new(rendered, read.statement)),
+            Err(error) => {
+                leptos::logging::error!("A row that was rendered is not what the page expects: {error}");
+                None
+            }
+        }
+    }
+
+    fn new(rendered: Vec<R>, statement: Statement) -> Handover<R> {
+        Handover { rendered, statement, held: RwSignal::new(None), over: RwSignal::new(false) }
+    }
+
+    /// Whether it is this statement's. Where it is not, the page has gone on to other rows, and it is over.
+    pub fn is_of(&self, statement: &Statement) -> bool {
+        let same = self.statement == *statement;
+        if !same {
+            self.held.set(None);
+            self.over.set(true);
+        }
+        same
+    }
+
+    /// Takes the local rows, and says what to show of the two; `None` where nothing changes.
+    pub fn take(&self, local: Vec<R>, status: &Status) -> Option<(Vec<R>, Load)> {
+        let state = state(status, self.over.try_get_untracked()?);
+        // A long result is cut when it is rendered, so local rows may go on from there.
+        if state == Local::Current || local.starts_with(&self.rendered) {
+            self.held.try_set(None);
+            self.over.try_set(true);
+            return Some((local, Load::Ready));
+        }
+        let shown = (state == Local::Incomplete).then(|| (both(&self.rendered, &local), Load::Rendered));
+        self.held.try_set(Some(local));
+        shown
+    }
+
+    /// The local rows that were not to be shown alone, and now are. Tracks what that depends on.
+    pub fn released(&self, status: Signal<Status>) -> Option<Vec<R>> {
+        let state = status.with(|status| state(status, self.over.get()));
+        let local = if state == Local::Current { self.held.try_update(Option::take)? } else { None }?;
+        self.over.set(true);
+        Some(local)
+    }
+}
+
+fn state(status: &Status, over: bool) -> Local {
+    match status {
+        _ if over => Local::Current,
+        Status { has_synced: false, .. } => Local::Incomplete,
+        Status { caught_up: true, .. } => Local::Current,
+        // What somebody has changed here and not sent yet is not on the server.
+        Status { waiting: 1.., .. } => Local::Current,
+        _ => Local::Behind,
+    }
+}
+
+/// The rows that are rendered and not in the local database, before those that are.
+fn both<R: Row>(rendered: &[R], local: &[R]) -> Vec<R> {
+    let missing = rendered.iter().filter(|row| local.iter().all(|local| local.id() != row.id()));
+    missing.chain(local).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    /// The first letter says which one it is, the others how it was edited.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Word(String);
+
+    impl Row for Word {
+        fn id(&self) -> &str {
+            &self.0[..1]
+        }
+    }
+
+    fn words(text: &str) -> Vec<Word> {
+        text.split_whitespace().map(|word| Word(word.to_owned())).collect()
+    }
+
+    const NEW: Status = Status {
+        open: true,
+        tried: true,
+        connected: true,
+        has_synced: false,
+        caught_up: false,
+        waiting: 0,
+        session_ended: false,
+        upload_error: None,
+        open_error: None,
+    };
+    const BEHIND: Status = Status { has_synced: true, ..NEW };
+    const CURRENT: Status = Status { caught_up: true, ..BEHIND };
+
+    fn rendered(text: &str) -> Handover<Word> {
+        Handover::new(words(text), Statement::new("SELECT"))
+    }
+
+    /// What is shown, and whether it can be changed; `None` where nothing changes.
+    fn take(handover: &Handover<Word>, local: &str, status: &Status) -> Option<(String, bool)> {
+        let (rows, load) = handover.take(words(local), status)?;
+        let text = rows.iter().map(|word| word.0.as_str()).collect::<Vec<_>>().join(" ");
+        Some((text, load == Load::Ready))
+    }
+
+    fn shown(text: &str, ready: bool) -> Option<(String, bool)> {
+        Some((text.to_owned(), ready))
+    }
+
+    #[test]
+    fn the_same_rows_are_taken_at_once_and_then_the_local_ones_count() {
+        Owner::new().with(|| {
+            let handover = rendered("a b");
+            assert_eq!(take(&handover, "a b", &BEHIND), shown("a b", true));
+            assert_eq!(take(&handover, "b!", &BEHIND), shown("b!", true));
+        });
+    }
+
+    #[test]
+    fn a_result_that_was_cut_goes_on() {
+        Owner::new().with(|| {
+            assert_eq!(take(&rendered("a"), "a b c", &BEHIND), shown("a b c", true));
+        });
+    }
+
+    #[test]
+    fn a_device_that_has_never_synced_shows_both_until_it_has() {
+        Owner::new().with(|| {
+            let (handover, status) = (rendered("a b"), RwSignal::new(NEW));
+            assert_eq!(take(&handover, "n", &NEW), shown("a b n", false));
+            assert_eq!(take(&handover, "b! n", &NEW), shown("a b! n", false));
+            assert_eq!(handover.released(status.into()), None);
+            status.set(CURRENT);
+            assert_eq!(handover.released(status.into()), Some(words("b! n")));
+            assert_eq!(take(&handover, "n", &CURRENT), shown("n", true));
+        });
+    }
+
+    #[test]
+    fn a_device_that_was_away_shows_nothing_old_until_it_has_caught_up() {
+        Owner::new().with(|| {
+            let (handover, status) = (rendered("a! b"), RwSignal::new(BEHIND));
+            assert_eq!(take(&handover, "a", &BEHIND), None);
+            assert_eq!(handover.released(status.into()), None);
+            assert_eq!(take(&handover, "a! b", &BEHIND), shown("a! b", true));
+
+            let handover = rendered("a! b");
+            assert_eq!(take(&handover, "a", &BEHIND), None);
+            status.set(CURRENT);
+            assert_eq!(handover.released(status.into()), Some(words("a")), "waited long enough");
+        });
+    }
+
+    #[test]
+    fn what_has_not_been_sent_is_shown_and_stays() {
+        Owner::new().with(|| {
+            let (handover, status) = (rendered("a"), RwSignal::new(BEHIND));
+            assert_eq!(take(&handover, "a!", &BEHIND), None);
+            status.set(Status { waiting: 1, ..BEHIND });
+            assert_eq!(handover.released(status.into()), Some(words("a!")));
+            assert_eq!(take(&handover, "a?", &BEHIND), shown("a?", true));
+        });
+    }
+
+    #[test]
+    fn what_was_held_back_is_not_shown_on_the_next_page() {
+        Owner::new().with(|| {
+            let (handover, status) = (rendered("a"), RwSignal::new(BEHIND));
+            assert_eq!(take(&handover, "a!", &BEHIND), None);
+            assert!(!handover.is_of(&Statement::new("SELECT of another page")));
+            status.set(CURRENT);
+            assert_eq!(handover.released(status.into()), None);
+        });
+    }
+}
