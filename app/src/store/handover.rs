@@ -11,8 +11,8 @@ pub(super) struct Handover<R: Row> {
     /// The rendered rows.
     pub rendered: Vec<R>,
     statement: Statement,
-    /// The local rows, as long as they are not to be shown alone.
-    held: RwSignal<Option<Vec<R>>>,
+    /// Whether local rows have come that were not to be shown alone.
+    held: RwSignal<bool>,
     /// Whether only the local rows count from now on.
     over: RwSignal<bool>,
 }
@@ -42,14 +42,13 @@ impl<R: Row> Handover<R> {
     }
 
     fn new(rendered: Vec<R>, statement: Statement) -> Handover<R> {
-        Handover { rendered, statement, held: RwSignal::new(None), over: RwSignal::new(false) }
+        Handover { rendered, statement, held: RwSignal::new(false), over: RwSignal::new(false) }
     }
 
     /// Whether it is this statement's. Where it is not, the page has gone on to other rows, and it is over.
     pub fn is_of(&self, statement: &Statement) -> bool {
         let same = self.statement == *statement;
         if !same {
-            self.held.set(None);
             self.over.set(true);
         }
         same
@@ -60,21 +59,18 @@ impl<R: Row> Handover<R> {
         let state = state(status, self.over.try_get_untracked()?);
         // A long result is cut when it is rendered, so local rows may go on from there.
         if state == Local::Current || local.starts_with(&self.rendered) {
-            self.held.try_set(None);
             self.over.try_set(true);
             return Some((local, Load::Ready));
         }
         let shown = (state == Local::Incomplete).then(|| (both(&self.rendered, &local), Load::Rendered));
-        self.held.try_set(Some(local));
+        self.held.try_set(true);
         shown
     }
 
-    /// The local rows that were not to be shown alone, and now are. Tracks what that depends on.
-    pub fn released(&self, status: Signal<Status>) -> Option<Vec<R>> {
-        let state = status.with(|status| state(status, self.over.get()));
-        let local = if state == Local::Current { self.held.try_update(Option::take)? } else { None }?;
-        self.over.set(true);
-        Some(local)
+    /// Whether local rows that were held back are to be shown now.
+    pub fn released(&self, status: Signal<Status>) -> Memo<bool> {
+        let (held, over) = (self.held, self.over);
+        Memo::new(move |_| held.get() && status.with(|status| state(status, over.get())) == Local::Current)
     }
 }
 
@@ -166,9 +162,10 @@ mod tests {
             let (handover, status) = (rendered("a b"), RwSignal::new(NEW));
             assert_eq!(take(&handover, "n", &NEW), shown("a b n", false));
             assert_eq!(take(&handover, "b! n", &NEW), shown("a b! n", false));
-            assert_eq!(handover.released(status.into()), None);
+            let released = handover.released(status.into());
+            assert!(!released.get_untracked());
             status.set(CURRENT);
-            assert_eq!(handover.released(status.into()), Some(words("b! n")));
+            assert!(released.get_untracked());
             assert_eq!(take(&handover, "n", &CURRENT), shown("n", true));
         });
     }
@@ -177,14 +174,13 @@ mod tests {
     fn a_device_that_was_away_shows_nothing_old_until_it_has_caught_up() {
         Owner::new().with(|| {
             let (handover, status) = (rendered("a! b"), RwSignal::new(BEHIND));
+            let released = handover.released(status.into());
             assert_eq!(take(&handover, "a", &BEHIND), None);
-            assert_eq!(handover.released(status.into()), None);
-            assert_eq!(take(&handover, "a! b", &BEHIND), shown("a! b", true));
-
-            let handover = rendered("a! b");
-            assert_eq!(take(&handover, "a", &BEHIND), None);
+            assert!(!released.get_untracked());
             status.set(CURRENT);
-            assert_eq!(handover.released(status.into()), Some(words("a")), "waited long enough");
+            assert!(released.get_untracked(), "caught up, or waited long enough");
+            assert_eq!(take(&handover, "c", &CURRENT), shown("c", true));
+            assert!(released.get_untracked(), "once is enough");
         });
     }
 
@@ -194,19 +190,19 @@ mod tests {
             let (handover, status) = (rendered("a"), RwSignal::new(BEHIND));
             assert_eq!(take(&handover, "a!", &BEHIND), None);
             status.set(Status { waiting: 1, ..BEHIND });
-            assert_eq!(handover.released(status.into()), Some(words("a!")));
+            assert!(handover.released(status.into()).get_untracked());
+            assert_eq!(take(&handover, "a!", &status.get_untracked()), shown("a!", true));
             assert_eq!(take(&handover, "a?", &BEHIND), shown("a?", true));
         });
     }
 
     #[test]
-    fn what_was_held_back_is_not_shown_on_the_next_page() {
+    fn on_other_rows_it_is_over() {
         Owner::new().with(|| {
-            let (handover, status) = (rendered("a"), RwSignal::new(BEHIND));
-            assert_eq!(take(&handover, "a!", &BEHIND), None);
+            let handover = rendered("a");
             assert!(!handover.is_of(&Statement::new("SELECT of another page")));
-            status.set(CURRENT);
-            assert_eq!(handover.released(status.into()), None);
+            assert!(handover.is_of(&Statement::new("SELECT")));
+            assert_eq!(take(&handover, "b", &BEHIND), shown("b", true));
         });
     }
 }

@@ -76,14 +76,12 @@ pub fn use_query<R: Row>(query: impl Fn() -> Query<R> + Send + Sync + 'static) -
     // Effects run in the browser after hydration only, so the first render equals the server's.
     if let Some(store) = use_store() {
         let status = store.status();
-        if let Some(handover) = handover.clone() {
-            Effect::new(move || {
-                if let Some(rows) = handover.released(status) {
-                    live.show(rows, Load::Ready);
-                }
-            });
-        }
+        let released = handover.as_ref().map(|handover| handover.released(status));
         Effect::new(move |_previous: Option<Subscription>| {
+            // What was held back is read again when it is to be shown: there may be newer rows by then.
+            if let Some(released) = released {
+                released.track();
+            }
             let statement = query().read.statement;
             let handover = handover.clone().filter(|handover| handover.is_of(&statement));
             let deliver =
