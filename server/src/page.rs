@@ -62,11 +62,12 @@ async fn with_rows(state: &AppState, parts: &Parts, user_id: &str) -> Response {
         if asked.is_empty() {
             return page;
         }
-        let answer = timeout_at(deadline, answer(state, user_id, &mut store, &snapshot, asked));
-        if let Err(error) = answer.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-            tracing::warn!("a page is rendered without all of its rows: {error}");
-            break;
+        match timeout_at(deadline, answer(state, user_id, &mut store, &snapshot, asked)).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => tracing::warn!("a page is rendered without all of its rows: {error}"),
+            Err(_) => tracing::warn!("a page is rendered without all of its rows: they took too long"),
         }
+        break;
     }
     drop(store);
     render(state, parts, snapshot).await
