@@ -117,6 +117,7 @@ try {
   await step("a row written without a network is sent later", async () => {
     const page = await open(await device({ storageState: await anna.storageState() }), "/projects");
     await expect(rows(page)).toHaveCount(1);
+    await synced(page);
     await page.context().setOffline(true);
     await add(page, "Offline");
     await expect(rows(page)).toHaveCount(2);
@@ -129,7 +130,7 @@ try {
   await step("both pages start without a network, also where they were never loaded", async () => {
     const page = await open(await device({ storageState: await anna.storageState() }), "/");
     await synced(page);
-    const stored = () => page.evaluate(async () => Boolean((await caches.match("/projects")) && (await caches.match("/projects/offline"))));
+    const stored = () => page.evaluate(async () => Boolean((await caches.match("/projects?skeleton")) && (await caches.match("/projects/offline?skeleton"))));
     await expect.poll(stored).toBe(true);
     await page.context().setOffline(true);
     await page.goto("/projects");
