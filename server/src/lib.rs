@@ -121,6 +121,8 @@ impl Application {
 #[derive(Clone)]
 pub(crate) struct AppState {
     leptos_options: LeptosOptions,
+    /// Where cargo-leptos tells pages to reload, while it watches.
+    reload_port: Option<u32>,
     pool: PgPool,
     /// Only for what pages read while they are rendered.
     page_pool: PgPool,
@@ -144,7 +146,11 @@ impl AppState {
         database: &str,
     ) -> anyhow::Result<AppState> {
         let powersync_url = environment.powersync_browser_url;
+        // What Leptos itself asks before it puts the script for reloading into a page.
+        let watched = std::env::var_os("LEPTOS_WATCH").is_some();
+        let LeptosOptions { reload_external_port, reload_port, .. } = leptos_options;
         Ok(AppState {
+            reload_port: watched.then(|| reload_external_port.unwrap_or(reload_port)),
             leptos_options,
             pool,
             page_pool: store::pool(&environment.pooled_database),

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use app::{
-    Session,
-    store::{Read, Snapshot},
-};
+use app::{Session, store::Snapshot};
 use axum::{
     body::Body,
     extract::{Request, State},
@@ -17,7 +14,7 @@ use leptos::{
     prelude::{provide_context, use_context},
 };
 use leptos_axum::ResponseOptions;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use crate::{
     AppState, headers,
@@ -47,63 +44,56 @@ pub(crate) async fn not_found(State(state): State<AppState>, request: Request) -
 
 /// Whose rows the page is to have.
 fn reader(parts: &Parts) -> Option<&str> {
-    let skeleton = parts.uri.query() == Some(Snapshot::SKELETON);
-    let session = parts.extensions.get::<Session>().filter(|_| !skeleton)?;
-    session.user_id.as_deref()
+    if parts.uri.query() == Some(Snapshot::SKELETON) {
+        return None;
+    }
+    parts.extensions.get::<Session>()?.user_id.as_deref()
 }
 
 async fn with_rows(state: &AppState, parts: &Parts, user_id: &str) -> Response {
     let snapshot = Snapshot::asking();
-    let deadline = Instant::now() + PATIENCE;
-    let mut store = None;
+    match timeout(PATIENCE, filled(state, parts, user_id, &snapshot)).await {
+        Ok(Ok(page)) => return page,
+        Ok(Err(error)) => tracing::warn!("a page is rendered without all of its rows: {error}"),
+        Err(_) => tracing::warn!("a page is rendered without all of its rows: they took too long"),
+    }
+    render(state, parts, snapshot).await
+}
+
+/// The page with what it asks for, all of it as it is at one moment of the database.
+async fn filled(
+    state: &AppState,
+    parts: &Parts,
+    user_id: &str,
+    snapshot: &Snapshot,
+) -> sqlx::Result<Response> {
+    let mut store = PostgresStore::open(&state.page_pool, user_id).await?;
     for _ in 1..ROUNDS {
         let page = render(state, parts, snapshot.clone()).await;
         let asked = snapshot.take_asked();
         if asked.is_empty() {
-            return page;
+            return Ok(page);
         }
-        match timeout_at(deadline, answer(state, user_id, &mut store, &snapshot, asked)).await {
-            Ok(Ok(())) => continue,
-            Ok(Err(error)) => tracing::warn!("a page is rendered without all of its rows: {error}"),
-            Err(_) => tracing::warn!("a page is rendered without all of its rows: they took too long"),
+        for read in asked {
+            let rows = match store.rows(&read).await {
+                Ok(rows) => rows,
+                Err(ReadError::Postgres(error)) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(
+                        "a page is rendered without the rows of {:?}: {error}",
+                        read.statement.sql
+                    );
+                    None
+                }
+            };
+            snapshot.insert(read.statement, rows);
         }
-        break;
     }
-    drop(store);
-    render(state, parts, snapshot).await
-}
-
-/// Reads what a page has asked for, all of it at the same moment of the database.
-async fn answer(
-    state: &AppState,
-    user_id: &str,
-    store: &mut Option<PostgresStore>,
-    snapshot: &Snapshot,
-    asked: Vec<Read>,
-) -> sqlx::Result<()> {
-    let store = match store {
-        Some(store) => store,
-        None => store.insert(PostgresStore::open(&state.page_pool, user_id).await?),
-    };
-    for read in asked {
-        let rows = match store.rows(&read).await {
-            Ok(rows) => rows,
-            Err(ReadError::Postgres(error)) => return Err(error),
-            Err(error) => {
-                tracing::warn!("a page is rendered without the rows of {:?}: {error}", read.statement.sql);
-                None
-            }
-        };
-        snapshot.insert(read.statement, rows);
-    }
-    Ok(())
+    Ok(render(state, parts, snapshot.clone()).await)
 }
 
 async fn render(state: &AppState, parts: &Parts, snapshot: Snapshot) -> Response {
-    let options = state.leptos_options.clone();
-    // What Leptos itself asks before it puts the script for reloading into the page.
-    let watched = std::env::var_os("LEPTOS_WATCH").is_some();
-    let reload_port = watched.then(|| options.reload_external_port.unwrap_or(options.reload_port));
+    let (options, reload_port) = (state.leptos_options.clone(), state.reload_port);
     let context = move || {
         provide_context(snapshot.clone());
         let Some(parts) = use_context::<Parts>() else { return };
