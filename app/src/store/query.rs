@@ -12,7 +12,8 @@ use serde_json::Value;
 /// they first appear. The columns come in the order of the row type's fields.
 #[derive(Clone, Debug)]
 pub struct Query<R> {
-    pub(super) read: Read,
+    /// What it asks.
+    pub read: Read,
     rows: PhantomData<fn() -> R>,
 }
 
@@ -36,11 +37,6 @@ impl<R> Query<R> {
         self.read.statement = self.read.statement.bind(value);
         self.read.kinds.push(T::KIND);
         self
-    }
-
-    /// What it asks.
-    pub fn read(&self) -> &Read {
-        &self.read
     }
 }
 

@@ -218,7 +218,7 @@ async fn what_sqlite_would_give_otherwise_is_refused() {
     let (_database, pages, _server) = migrated().await;
     let refusal = async |query: Query<()>| {
         let mut store = PostgresStore::open(&pages, "ann").await.unwrap();
-        store.rows(query.read()).await.unwrap_err().to_string()
+        store.rows(&query.read).await.unwrap_err().to_string()
     };
     assert_snapshot!(
         refusal(Query::new("SELECT sum(1::bigint) AS total")).await,
@@ -243,7 +243,7 @@ async fn a_large_result_is_cut_and_one_too_large_left_out() {
     let (_database, pages, _server) = migrated().await;
     let mut store = PostgresStore::open(&pages, "ann").await.unwrap();
     let mut length =
-        async |query: Query<()>| Some(store.rows(query.read()).await.unwrap()?.as_array().unwrap().len());
+        async |query: Query<()>| Some(store.rows(&query.read).await.unwrap()?.as_array().unwrap().len());
     assert_eq!(length(Query::new("SELECT generate_series(1, 1000)")).await, Some(MOST_ROWS));
     assert_eq!(length(Query::new("SELECT repeat('x', 20000) FROM generate_series(1, 100)")).await, Some(3));
     assert_eq!(length(Query::new("SELECT repeat('x', 100000)")).await, None);
@@ -259,10 +259,8 @@ async fn nothing_is_left_on_a_connection() {
         .connect_lazy_with(pool(&database.options).connect_options().as_ref().clone());
     for _ in 0..2 {
         let mut store = PostgresStore::open(&one, "ann").await.unwrap();
-        store
-            .rows(Query::<()>::new("SELECT id FROM lists WHERE id = $1").bind("a".to_owned()).read())
-            .await
-            .unwrap();
+        let query = Query::<()>::new("SELECT id FROM lists WHERE id = $1").bind("a".to_owned());
+        store.rows(&query.read).await.unwrap();
     }
     let left: (i64, String, String) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM pg_prepared_statements), current_setting('role'), current_setting('app.user_id')",
