@@ -92,7 +92,7 @@ pub fn use_query<R: Row>(query: impl Fn() -> Query<R> + Send + Sync + 'static) -
                             live.show(rows, load);
                         }
                     }
-                    (Err(error), _) => live.set_load(Load::Failed(error)),
+                    (Err(error), _) => set(live.load, Load::Failed(error)),
                 });
             store.watch(statement, deliver)
         });
@@ -126,18 +126,8 @@ impl<R: Row> LiveQuery<R> {
 
     fn show(&self, rows: Vec<R>, load: Load) {
         self.patch(rows);
-        let local = load == Load::Ready;
-        if self.local.try_get_untracked() == Some(!local) {
-            self.local.try_set(local);
-        }
-        self.set_load(load);
-    }
-
-    fn set_load(&self, load: Load) {
-        // The component may be gone by the time the rows arrive, and its signals with it.
-        if self.load.try_get_untracked().is_some_and(|current| current != load) {
-            self.load.try_set(load);
-        }
+        set(self.local, load == Load::Ready);
+        set(self.load, load);
     }
 
     fn patch(&self, rows: Vec<R>) {
@@ -168,5 +158,12 @@ impl<R: Row> LiveQuery<R> {
         if same == Some(false) {
             self.rows.try_set(next);
         }
+    }
+}
+
+/// Sets a signal to what it is not yet. The component may be gone by the time rows arrive, and its signals with it.
+fn set<T: PartialEq + Clone + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
+    if signal.try_get_untracked().is_some_and(|current| current != value) {
+        signal.try_set(value);
     }
 }
