@@ -37,6 +37,11 @@ export function quantiles(values: number[]): Quantiles {
   return { p50: at(0.5), p95: at(0.95) };
 }
 
+/** How many times as long as the floor something takes, rounded. */
+export function ratio(measured: number, floor: number): number {
+  return Math.round((measured / floor) * 100) / 100;
+}
+
 // What follows runs in the page. All pages read the same clock: that of this machine.
 
 declare global {

@@ -1,6 +1,6 @@
 import { live } from "../harness/device.ts";
 import { openFloor } from "../harness/floor.ts";
-import { measure, noteFirstRow, quantiles } from "../harness/latency.ts";
+import { measure, noteFirstRow, quantiles, ratio } from "../harness/latency.ts";
 import { addList, addTodo, openList, synced, todos } from "../harness/pages.ts";
 import { expect, test } from "../harness/test.ts";
 
@@ -28,12 +28,11 @@ test("how long a write takes to be seen, in the app and with nothing but the SDK
   const floor = await measure(...floorPages, writes);
   for (const context of [one, other]) await context.close();
 
-  const ratio = (of: "own" | "other", quantile: "p50" | "p95") =>
-    Math.round((measuredApp[of][quantile] / floor[of][quantile]) * 100) / 100;
-  const ratios = {
-    own: { p50: ratio("own", "p50"), p95: ratio("own", "p95") },
-    other: { p50: ratio("other", "p50"), p95: ratio("other", "p95") },
-  };
+  const of = (side: "own" | "other") => ({
+    p50: ratio(measuredApp[side].p50, floor[side].p50),
+    p95: ratio(measuredApp[side].p95, floor[side].p95),
+  });
+  const ratios = { own: of("own"), other: of("other") };
   console.log(JSON.stringify({ writes, milliseconds: { app: measuredApp, floor }, ratios }));
   for (const { own, other } of [measuredApp, floor]) expect(own.p50 > 0 && other.p50 > 0).toBe(true);
 });
@@ -70,7 +69,8 @@ test("how long the rows of a page take to be painted, rendered by the server and
   }
   await context.close();
   const [rendered, skeleton] = [quantiles(measured.rendered), quantiles(measured.skeleton)];
-  const ratio = Math.round((rendered.p50 / skeleton.p50) * 100) / 100;
-  console.log(JSON.stringify({ loads, milliseconds: { rendered, skeleton }, ratio }));
+  console.log(
+    JSON.stringify({ loads, milliseconds: { rendered, skeleton }, ratio: ratio(rendered.p50, skeleton.p50) }),
+  );
   expect(rendered.p50 > 0 && skeleton.p50 > 0).toBe(true);
 });
