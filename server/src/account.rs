@@ -1,24 +1,34 @@
 //! Accounts: a guest takes a name and a password, signs in elsewhere, and may leave with everything.
 
+mod export;
+mod name;
 mod password;
 
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State},
     http::StatusCode,
-    response::IntoResponse,
     routing::{get, post},
 };
 use schema::account::{Account, Credentials, Deletion, NewPassword, SHORTEST_PASSWORD};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
+
 
 use crate::{
     AppState,
     body::Body,
     client_ip::ClientIp,
     error::{Error, Result},
-    session::{BrowserSession, SignedIn},
+    limits,
+    session::{Browser, NewSession, SignedIn},
+    users,
 };
+
+/// Does what must have happened before the first request.
+pub(crate) async fn prepare(pool: &PgPool) -> Result<()> {
+    name::add_missing_keys(pool).await?;
+    password::prepare().await
+}
 
 /// `/api/account` and what is below it.
 pub(crate) fn routes() -> Router<AppState> {
@@ -28,58 +38,65 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/api/account/sign-out", post(sign_out))
         .route("/api/account/password", post(change_password))
         .route("/api/account/delete", post(delete))
+        .route("/api/account/export", get(export::get))
         .layer(DefaultBodyLimit::max(16 * 1024))
 }
 
 /// `GET /api/account`: who is signed in here.
-async fn whose(State(state): State<AppState>, SignedIn(user_id): SignedIn) -> Result<Json<Account>> {
-    let User { name, .. } = User::of_id(&state.pool, &user_id).await?;
-    Ok(Json(Account { user_id, name }))
+async fn whose(State(state): State<AppState>, user: SignedIn) -> Result<Json<Account>> {
+    let name = User::of_id(&state.pool, &user.id).await?.and_then(|user| user.name);
+    Ok(Json(Account { user_id: user.id, name }))
 }
 
 /// `POST /api/account`: makes an account of the guest who asks. What they have stays theirs.
 async fn create(
     State(state): State<AppState>,
     client: ClientIp,
-    SignedIn(user_id): SignedIn,
-    session: BrowserSession,
+    guest: SignedIn,
+    browser: Browser,
     Body(Credentials { name, password }): Body<Credentials>,
 ) -> Result<Json<Account>> {
     state.rate_limits.password(client)?;
-    let name = name.trim();
-    check_name(name)?;
+    let name = name::normalized(&name);
+    name::check(&name)?;
     check_password(&password)?;
     let hash = password::hash(password).await?;
-    let generation: Option<i64> = sqlx::query_scalar(
-        "UPDATE users SET name = $2, password_hash = $3 WHERE id = $1 AND name IS NULL RETURNING session_generation",
+    users::ensure(&state, client, &guest).await?;
+    let mut transaction = state.pool.begin().await?;
+    let made = sqlx::query(
+        "UPDATE users SET name = $2, name_key = $3, password_hash = $4 WHERE id = $1 AND name IS NULL",
     )
-    .bind(&user_id)
-    .bind(name)
+    .bind(&guest.id)
+    .bind(&name)
+    .bind(name::key(&name))
     .bind(hash)
-    .fetch_optional(&state.pool)
+    .execute(&mut *transaction)
     .await
     .map_err(|error| match error.as_database_error() {
         Some(reason) if reason.is_unique_violation() => {
-            conflict("Somebody has this name already: choose another, or sign in.")
+            conflict("Somebody has this name already, or one that looks like it: choose another, or sign in.")
         }
         _ => error.into(),
     })?;
-    let generation = generation.ok_or_else(|| conflict("You have an account already."))?;
-    session.begin(&user_id, generation).await?;
-    Ok(Json(Account { user_id, name: Some(name.to_owned()) }))
+    if made.rows_affected() == 0 {
+        return Err(conflict("You have an account already."));
+    }
+    let session = anew(&mut transaction, &guest.id).await?;
+    transaction.commit().await?;
+    browser.adopt(session);
+    Ok(Json(Account { user_id: guest.id, name: Some(name) }))
 }
 
 /// `POST /api/account/sign-in`: begins a session of the user of that name.
 async fn sign_in(
     State(state): State<AppState>,
     client: ClientIp,
-    session: BrowserSession,
+    browser: Browser,
     Body(Credentials { name, password }): Body<Credentials>,
 ) -> Result<Json<Account>> {
     state.rate_limits.password(client)?;
-    // Postgres cannot be asked for a text with this character.
-    let name = name.replace('\0', "");
-    let user = User::of_name(&state.pool, name.trim()).await?;
+    let name = name::normalized(&name);
+    let user = User::of_name(&state.pool, &name).await?;
     // However a name is written, guesses at one user's password count together.
     state.rate_limits.sign_in(user.as_ref().map_or(&name, |user| &user.id))?;
     // Where there is no such user the password is compared all the same, so that the time it takes tells nobody.
@@ -87,7 +104,7 @@ async fn sign_in(
     let right = password::is_right(password, hash).await?;
     match user {
         Some(user) if right => {
-            session.begin(&user.id, user.session_generation).await?;
+            browser.adopt(NewSession::begin(&state.pool, &user.id).await?);
             Ok(Json(Account { user_id: user.id, name: user.name }))
         }
         _ => Err(refused(StatusCode::UNAUTHORIZED, "The name or the password is wrong.")),
@@ -95,50 +112,67 @@ async fn sign_in(
 }
 
 /// `POST /api/account/sign-out`: ends the session, if there is one.
-async fn sign_out(session: BrowserSession) -> Result<impl IntoResponse> {
-    Ok((session.end().await?, StatusCode::NO_CONTENT))
+async fn sign_out(browser: Browser) -> Result<StatusCode> {
+    browser.end().await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /api/account/password`: changes the password, and ends all other sessions of the user.
 async fn change_password(
     State(state): State<AppState>,
     client: ClientIp,
-    SignedIn(user_id): SignedIn,
-    session: BrowserSession,
+    SignedIn { id, .. }: SignedIn,
+    browser: Browser,
     Body(NewPassword { current, new }): Body<NewPassword>,
 ) -> Result<StatusCode> {
     state.rate_limits.password(client)?;
     check_password(&new)?;
-    let user = User::of_id(&state.pool, &user_id).await?;
+    let user = User::of_id(&state.pool, &id).await?.ok_or(Error::Unauthenticated)?;
     user.prove(current).await?;
     let hash = password::hash(new).await?;
-    let generation: i64 = sqlx::query_scalar(
-        "UPDATE users SET password_hash = $2, session_generation = session_generation + 1
-         WHERE id = $1 RETURNING session_generation",
-    )
-    .bind(&user_id)
-    .bind(hash)
-    .fetch_one(&state.pool)
-    .await?;
-    session.begin(&user_id, generation).await?;
+    let mut transaction = state.pool.begin().await?;
+    sqlx::query("UPDATE users SET password_hash = $2, session_generation = session_generation + 1 WHERE id = $1")
+        .bind(&id)
+        .bind(hash)
+        .execute(&mut *transaction)
+        .await?;
+    let session = anew(&mut transaction, &id).await?;
+    transaction.commit().await?;
+    browser.adopt(session);
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /api/account/delete`: deletes the user, with their lists and everything on them.
+/// Ends all sessions of a user, and begins one.
+async fn anew(connection: &mut PgConnection, user_id: &str) -> sqlx::Result<NewSession> {
+    sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(user_id).execute(&mut *connection).await?;
+    NewSession::begin(connection, user_id).await
+}
+
+/// `POST /api/account/delete`: deletes the user, with their lists, their sessions and everything else of theirs. Nothing that
+/// is still on its way, such as a queued upload, makes that user again.
 async fn delete(
     State(state): State<AppState>,
     client: ClientIp,
-    SignedIn(user_id): SignedIn,
-    session: BrowserSession,
+    SignedIn { id, .. }: SignedIn,
+    browser: Browser,
     Body(Deletion { password }): Body<Deletion>,
-) -> Result<impl IntoResponse> {
+) -> Result<StatusCode> {
     state.rate_limits.password(client)?;
-    let user = User::of_id(&state.pool, &user_id).await?;
-    if user.name.is_some() {
-        user.prove(password.unwrap_or_default()).await?;
+    let user = User::of_id(&state.pool, &id).await?;
+    if let Some(account) = user.filter(|user| user.name.is_some()) {
+        account.prove(password.unwrap_or_default()).await?;
     }
-    sqlx::query("DELETE FROM users WHERE id = $1").bind(&user_id).execute(&state.pool).await?;
-    Ok((session.end().await?, StatusCode::NO_CONTENT))
+    let mut transaction = state.pool.begin().await?;
+    sqlx::query("SELECT set_config('statement_timeout', $1, true)")
+        .bind(limits::DELETION.as_millis().to_string())
+        .execute(&mut *transaction)
+        .await?;
+    // A guest without a row gets one to delete, so that a first upload which comes at this moment takes its turn.
+    users::insert(&mut *transaction, &id).await?;
+    sqlx::query("DELETE FROM users WHERE id = $1").bind(&id).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    browser.end().await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 #[derive(sqlx::FromRow)]
@@ -146,35 +180,28 @@ struct User {
     id: String,
     name: Option<String>,
     password_hash: Option<String>,
-    session_generation: i64,
 }
 
 impl User {
-    async fn of_id(pool: &PgPool, id: &str) -> Result<User> {
-        let user = "SELECT id, name, password_hash, session_generation FROM users WHERE id = $1";
-        sqlx::query_as(user).bind(id).fetch_optional(pool).await?.ok_or(Error::Unauthenticated)
+    async fn of_id(pool: &PgPool, id: &str) -> Result<Option<User>> {
+        let user = "SELECT id, name, password_hash FROM users WHERE id = $1";
+        Ok(sqlx::query_as(user).bind(id).fetch_optional(pool).await?)
     }
 
+    /// The user of that name, as they have written it, or of the one that looks like it.
     async fn of_name(pool: &PgPool, name: &str) -> Result<Option<User>> {
-        let user =
-            "SELECT id, name, password_hash, session_generation FROM users WHERE lower(name) = lower($1)";
-        Ok(sqlx::query_as(user).bind(name).fetch_optional(pool).await?)
+        let user = "SELECT id, name, password_hash FROM users WHERE lower(name) = lower($1) OR name_key = $2
+             ORDER BY lower(name) = lower($1) DESC LIMIT 1";
+        Ok(sqlx::query_as(user).bind(name).bind(name::key(name)).fetch_optional(pool).await?)
     }
 
-    /// Whoever finds an open page must not be able to take the account over.
+    /// A page that somebody has left open must not be enough to take the account over.
     async fn prove(&self, password: String) -> Result<()> {
         match password::is_right(password, self.password_hash.clone()).await? {
             true => Ok(()),
             false => Err(refused(StatusCode::FORBIDDEN, "The password is wrong.")),
         }
     }
-}
-
-fn check_name(name: &str) -> Result<()> {
-    if (1..=60).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
-        return Ok(());
-    }
-    Err(refused(StatusCode::UNPROCESSABLE_ENTITY, "A name must have 1 to 60 characters."))
 }
 
 fn check_password(password: &str) -> Result<()> {

@@ -24,6 +24,16 @@ impl ClientIp {
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
         }
     }
+
+    /// Whether that is on this machine or in its private network, where proxies are.
+    pub(crate) fn is_near(self) -> bool {
+        match self.0.to_canonical() {
+            IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+            IpAddr::V6(address) => {
+                address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+            }
+        }
+    }
 }
 
 impl FromRequestParts<AppState> for ClientIp {
@@ -40,18 +50,9 @@ impl FromRequestParts<AppState> for ClientIp {
 fn client(peer: IpAddr, headers: &HeaderMap, header: &HeaderName) -> IpAddr {
     let named =
         || headers.get_all(header).iter().next_back()?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok();
-    match is_near(peer) {
+    match ClientIp(peer).is_near() {
         true => named().unwrap_or(peer),
         false => peer,
-    }
-}
-
-fn is_near(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-        }
     }
 }
 

@@ -1,18 +1,20 @@
-//! The connection to Postgres.
+//! The connections to Postgres, and what is wrong where there is none.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use sqlx::{
-    ConnectOptions, Connection, PgPool,
+    Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::Instant;
 
-use crate::error::will_heal;
+use crate::limits;
 
 /// How long to wait for a Postgres that is still starting.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for a name that nobody knows. Where containers start together, it may be known a moment later.
+const PATIENCE_WITH_NAMES: Duration = Duration::from_secs(5);
 
 /// Waits until Postgres takes connections. Only what can heal by itself is waited for, so a wrong password ends it.
 pub(crate) async fn wait(options: &PgConnectOptions) -> anyhow::Result<()> {
@@ -22,20 +24,24 @@ pub(crate) async fn wait(options: &PgConnectOptions) -> anyhow::Result<()> {
         options.get_port(),
         options.get_database().unwrap_or_default()
     );
-    let deadline = Instant::now() + PATIENCE;
+    let began = Instant::now();
     let mut told = false;
     loop {
-        let error = match options.connect().await {
-            Ok(connection) => return connection.close().await.with_context(|| place),
+        let error = match look(options).await {
+            Ok(()) => return Ok(()),
             Err(error) => error,
         };
-        if !will_heal(&error) {
-            bail!(
+        let patience = match fault(&error) {
+            Some(Fault::Away | Fault::Busy) => PATIENCE,
+            Some(Fault::UnknownHost) => PATIENCE_WITH_NAMES,
+            Some(fault) => bail!("{place}, cannot be used: {error}. {}", fault.advice()),
+            None => bail!(
                 "{place}, refuses this server: {error}. Check DIRECT_DATABASE_URL, or run `cargo realtime up`."
-            );
-        }
-        if Instant::now() >= deadline {
-            bail!("{place}, cannot be reached: {error}. Run `cargo realtime up`, which starts it.");
+            ),
+        };
+        if began.elapsed() >= patience {
+            let advice = fault(&error).map_or("", Fault::advice);
+            bail!("{place}, cannot be reached: {error}. {advice}");
         }
         if !told {
             tracing::info!("waiting for {place}: {error}");
@@ -45,10 +51,131 @@ pub(crate) async fn wait(options: &PgConnectOptions) -> anyhow::Result<()> {
     }
 }
 
-/// The pool for everything the server does. It makes new connections as needed, so it survives a restart of Postgres.
-pub(crate) fn pool(options: &PgConnectOptions) -> PgPool {
+/// Connects as the pool will, and finds out whether it is Postgres itself that has answered.
+async fn look(options: &PgConnectOptions) -> sqlx::Result<()> {
+    let mut connection = PgConnection::connect_with(&limited(options)).await?;
+    let limit: String = sqlx::query_scalar("SHOW statement_timeout").fetch_one(&mut connection).await?;
+    connection.close().await?;
+    match limit.as_str() {
+        // A pooler that ignores what it does not know gives every statement to any of its connections.
+        "0" => Err(sqlx::Error::Configuration(POOLER.into())),
+        _ => Ok(()),
+    }
+}
+
+const POOLER: &str = "a pooler has answered, and dropped the settings of this connection";
+
+/// The pool for everything the server does with `limit` connections. It makes new ones as needed, so it survives a restart of
+/// Postgres.
+pub(crate) fn pool(options: &PgConnectOptions, limit: u32) -> PgPool {
     PgPoolOptions::new()
+        .max_connections(limit)
         // While Postgres is away a request should be told so soon; it will be sent again.
-        .acquire_timeout(Duration::from_secs(5))
-        .connect_lazy_with(options.clone())
+        .acquire_timeout(limits::ACQUIRE)
+        .connect_lazy_with(limited(options))
+}
+
+/// Work that has begun is ended by nobody but Postgres. It sees to it that no statement, no wait for a lock and no forgotten
+/// transaction goes on for long.
+fn limited(options: &PgConnectOptions) -> PgConnectOptions {
+    let milliseconds = |limit: Duration| limit.as_millis().to_string();
+    options.clone().options([
+        ("statement_timeout", milliseconds(limits::STATEMENT)),
+        ("lock_timeout", milliseconds(limits::LOCK)),
+        ("idle_in_transaction_session_timeout", milliseconds(limits::IDLE_IN_TRANSACTION)),
+    ])
+}
+
+/// Why Postgres does not do what it is asked, where that is not the statement's own fault.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Fault {
+    /// It is away, starting, or out of connections, and will be back.
+    Away,
+    /// It is well, but this took too long, or somebody else was first. The same may succeed later.
+    Busy,
+    /// It takes no changes until an administrator, or its provider, lets it.
+    ReadOnly,
+    /// Its disk is full.
+    Full,
+    /// No such host.
+    UnknownHost,
+    /// It is a pooler, or no Postgres.
+    NotPostgres,
+    /// Its certificate is not one to be trusted, or it has none.
+    Certificate,
+}
+
+impl Fault {
+    /// What to change, as sentences for the person who runs the server.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Fault::Away => "Start it, on your own machine by `cargo realtime up`, or check DIRECT_DATABASE_URL.",
+            Fault::Busy => "Look for what keeps it busy.",
+            Fault::ReadOnly => {
+                "Make the database writable: it is a replica, or its provider has stopped changes, as many do where the disk is full."
+            }
+            Fault::Full => "Make room on its disk.",
+            Fault::UnknownHost => "Check the host in DIRECT_DATABASE_URL.",
+            Fault::NotPostgres => {
+                "DIRECT_DATABASE_URL must be the address of Postgres itself. Where it is a pooler's, take the direct one, \
+                 and give the pooler's to VITE_DATABASE_URL; else check host and port."
+            }
+            Fault::Certificate => {
+                "Check DIRECT_DATABASE_URL: `sslrootcert=/path/of/ca.pem` names the authority that has signed the \
+                 certificate, the host must be the name in it and no IP address, and `sslmode=disable` is for a Postgres without TLS."
+            }
+        }
+    }
+}
+
+/// What is wrong with Postgres; `None` where it is well and the statement is not.
+pub(crate) fn fault(error: &sqlx::Error) -> Option<Fault> {
+    match error {
+        sqlx::Error::Io(error) if is_unknown_host(error) => Some(Fault::UnknownHost),
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Some(Fault::Away),
+        sqlx::Error::Tls(_) => Some(Fault::Certificate),
+        sqlx::Error::Protocol(_) | sqlx::Error::Configuration(_) => Some(Fault::NotPostgres),
+        sqlx::Error::Database(error) => match error.code()?.as_ref() {
+            // What a pooler says of a setting that it does not know, and to what it does not understand.
+            "08P01" => Some(Fault::NotPostgres),
+            "25006" => Some(Fault::ReadOnly),
+            "53100" => Some(Fault::Full),
+            // A lock that was not to be had, a statement that took too long, a transaction that stood still.
+            "55P03" | "57014" | "25P03" | "25P04" => Some(Fault::Busy),
+            code => match code.get(..2)? {
+                // Transaction rollbacks: a serialization failure, a deadlock.
+                "40" => Some(Fault::Busy),
+                // Connection exceptions, insufficient resources, operator intervention.
+                "08" | "53" | "57" => Some(Fault::Away),
+                _ => None,
+            },
+        },
+        _ => None,
+    }
+}
+
+fn is_unknown_host(error: &io::Error) -> bool {
+    // What `getaddrinfo` says is no kind of its own in the standard library.
+    error.to_string().contains("failed to lookup address information")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_heals_is_told_from_what_does_not() {
+        let io = |text: &str| sqlx::Error::Io(io::Error::other(text.to_owned()));
+        assert_eq!(fault(&io("connection refused")), Some(Fault::Away));
+        assert_eq!(
+            fault(&io("failed to lookup address information: Name or service not known")),
+            Some(Fault::UnknownHost)
+        );
+        assert_eq!(fault(&sqlx::Error::PoolTimedOut), Some(Fault::Away));
+        assert_eq!(fault(&sqlx::Error::Protocol("unexpected".to_owned())), Some(Fault::NotPostgres));
+        assert_eq!(fault(&sqlx::Error::RowNotFound), None);
+    }
 }

@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::rejection::JsonRejection,
+    extract::{Request, rejection::JsonRejection},
     http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    middleware::Next,
+    response::{Html, IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// Why a request is not answered. The body is always `{"error": "a sentence"}`.
+use crate::database::{Fault, fault};
+
+/// Why a request is not answered. The body is always `{"error": "a sentence"}`; a person who opens a page is shown one that
+/// says the same.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// 401: there is no session, or its user does not exist any more.
@@ -32,9 +36,12 @@ pub enum Error {
     /// 429: that was too often; how long to wait.
     #[error("That was too often. Try again in {} seconds.", .0.as_secs() + 1)]
     TooMany(Duration),
-    /// 503: something is away that will be back; the same request will succeed later.
-    #[error("The database cannot be reached at the moment: try again.")]
-    Unavailable,
+    /// 503: something is away that will be back; the same request will succeed later. The sentence says what.
+    #[error("{0} Try again in a moment.")]
+    Unavailable(&'static str),
+    /// 503: others are being served, or the answer takes too long.
+    #[error("The server is busy. Try again in a moment.")]
+    Busy,
     /// 500: a fault of the server.
     #[error("Something went wrong on the server.")]
     Internal,
@@ -43,36 +50,83 @@ pub enum Error {
 /// The result of a request handler.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// How long to wait for what is away.
+const AWAY: Duration = Duration::from_secs(5);
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let status = match self {
-            Error::TooMany(wait) => {
-                let retry_after = [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())];
-                return (StatusCode::TOO_MANY_REQUESTS, retry_after, self.body()).into_response();
-            }
-            Error::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Error::NoSuchPath | Error::NoSuchInvitation => StatusCode::NOT_FOUND,
-            Error::Refused(status, _) => status,
-            Error::CrossSite => StatusCode::FORBIDDEN,
-            Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        (status, self.body()).into_response()
+        let sentence = self.to_string();
+        let mut response = (self.status(), Json(json!({ "error": &sentence }))).into_response();
+        response.headers_mut().extend(self.retry_after().map(|wait| (header::RETRY_AFTER, wait)));
+        response.extensions_mut().insert(Told(sentence));
+        response
     }
 }
 
 impl Error {
-    /// The answer to a person who has opened a page, instead of to a program.
-    pub(crate) fn into_page(self) -> Response {
-        let sentence = self.to_string();
-        let (mut parts, _) = self.into_response().into_parts();
-        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        Response::from_parts(parts, sentence.into())
+    fn status(&self) -> StatusCode {
+        match self {
+            Error::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Error::NoSuchPath | Error::NoSuchInvitation => StatusCode::NOT_FOUND,
+            Error::Refused(status, _) => *status,
+            Error::CrossSite => StatusCode::FORBIDDEN,
+            Error::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Error::Unavailable(_) | Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
     }
 
-    fn body(&self) -> Json<Value> {
-        Json(json!({ "error": self.to_string() }))
+    /// When to try again, for the header of that name.
+    pub(crate) fn retry_after(&self) -> Option<HeaderValue> {
+        match self {
+            Error::TooMany(wait) => Some(HeaderValue::from(wait.as_secs() + 1)),
+            Error::Unavailable(_) | Error::Busy => Some(HeaderValue::from(AWAY.as_secs())),
+            _ => None,
+        }
     }
+}
+
+/// The sentence of an answer that is an error.
+#[derive(Clone)]
+struct Told(String);
+
+/// Makes a page of an error where a person has opened one, and not a program asked the API.
+pub(crate) async fn for_people(request: Request, next: Next) -> Response {
+    let is_page = !request.uri().path().starts_with("/api/");
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Told>() {
+        Some(Told(sentence)) if is_page => {
+            let (mut parts, _json) = response.into_parts();
+            parts.headers.remove(header::CONTENT_TYPE);
+            parts.headers.remove(header::CONTENT_LENGTH);
+            (parts, page(&sentence)).into_response()
+        }
+        _ => response,
+    }
+}
+
+fn page(sentence: &str) -> Html<String> {
+    let sentence = html_escape::encode_text(sentence);
+    Html(format!(
+        r#"<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Not now</title>
+<link rel="stylesheet" href="/pkg/app.css">
+</head>
+<body>
+<main>
+<h1>This page cannot be shown now</h1>
+<p>{sentence}</p>
+<p><a href="">Try again</a></p>
+</main>
+</body>
+</html>
+"#
+    ))
 }
 
 impl From<JsonRejection> for Error {
@@ -88,45 +142,35 @@ impl From<JsonRejection> for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Error {
-        if will_heal(&error) {
-            tracing::warn!("Postgres cannot be reached: {error}");
-            Error::Unavailable
-        } else {
-            tracing::error!("Postgres refused a statement: {error}");
-            Error::Internal
+        // Raised by a trigger of `users`.
+        if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("US404")) {
+            return Error::Unauthenticated;
         }
-    }
-}
-
-impl From<tower_sessions::session::Error> for Error {
-    fn from(error: tower_sessions::session::Error) -> Error {
-        match error {
-            tower_sessions::session::Error::Store(tower_sessions::session_store::Error::Backend(cause)) => {
-                tracing::warn!("the session cannot be loaded: {cause}");
-                Error::Unavailable
+        match fault(&error) {
+            Some(Fault::Away) => {
+                tracing::warn!("Postgres cannot be reached: {error}");
+                Error::Unavailable("The database cannot be reached at the moment.")
             }
-            error => {
-                tracing::error!("the session cannot be read: {error}");
+            Some(Fault::Busy) => {
+                tracing::warn!("Postgres is busy: {error}");
+                Error::Busy
+            }
+            Some(Fault::ReadOnly) => {
+                tracing::error!("Postgres takes no changes, because it is read-only: {error}. {}", Fault::ReadOnly.advice());
+                Error::Unavailable("The database takes no changes at the moment.")
+            }
+            Some(Fault::Full) => {
+                tracing::error!("Postgres takes no changes, because it is full: {error}. {}", Fault::Full.advice());
+                Error::Unavailable("The database takes no changes at the moment.")
+            }
+            Some(fault) => {
+                tracing::error!("Postgres refuses this server: {error}. {}", fault.advice());
+                Error::Unavailable("The database cannot be reached at the moment.")
+            }
+            None => {
+                tracing::error!("Postgres refused a statement: {error}");
                 Error::Internal
             }
         }
-    }
-}
-
-/// Whether the same statement may well succeed later: Postgres is away, starting, full or busy.
-pub(crate) fn will_heal(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        // Connection exceptions, transaction rollbacks, insufficient resources, lock not available, operator
-        // intervention.
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            ["08", "40", "53", "55P03", "57"].iter().any(|healing| code.starts_with(healing))
-        }),
-        _ => false,
     }
 }

@@ -3,20 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::PgPool;
-use tower_sessions::ExpiredDeletion;
-use tower_sessions_sqlx_store::PostgresStore;
 
-use crate::{rate_limit::RateLimits, session};
+use crate::{rate_limit::RateLimits, users};
 
-/// Deletes old uploads and expired sessions, now and once a day, and forgets what nobody is limited by, once a minute.
-pub(crate) fn spawn(pool: PgPool, rate_limits: Arc<RateLimits>) -> anyhow::Result<()> {
-    let sessions = session::store(pool.clone())?;
+/// Deletes old uploads, expired sessions and guests who cannot come back, now and once a day, and forgets what nobody is limited
+/// by, once a minute.
+pub(crate) fn spawn(pool: PgPool, rate_limits: Arc<RateLimits>) {
     tokio::spawn(async move {
         let mut daily = tokio::time::interval(Duration::from_secs(24 * 60 * 60));
         loop {
             daily.tick().await;
-            if let Err(error) = delete(&pool, &sessions).await {
-                tracing::warn!("old uploads and sessions cannot be deleted, tomorrow again: {error}");
+            if let Err(error) = delete(&pool).await {
+                tracing::warn!("what is not needed any more cannot be deleted, tomorrow again: {error}");
             }
         }
     });
@@ -27,11 +25,10 @@ pub(crate) fn spawn(pool: PgPool, rate_limits: Arc<RateLimits>) -> anyhow::Resul
             rate_limits.forget();
         }
     });
-    Ok(())
 }
 
-async fn delete(pool: &PgPool, sessions: &PostgresStore) -> anyhow::Result<()> {
+async fn delete(pool: &PgPool) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM uploads WHERE received_at < now() - interval '7 days'").execute(pool).await?;
-    sessions.delete_expired().await?;
-    Ok(())
+    sqlx::query("DELETE FROM sessions WHERE expiry_date < now()").execute(pool).await?;
+    users::forget(pool).await
 }

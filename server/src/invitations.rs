@@ -13,14 +13,16 @@ use schema::sharing::{InvitationPreview, Joined, Role};
 
 use crate::{
     AppState,
+    client_ip::ClientIp,
     error::{Error, Result},
     session::SignedIn,
+    users,
 };
 
 /// `GET /api/invitations/{id}`: what one is invited to.
 pub(crate) async fn get(
     State(state): State<AppState>,
-    SignedIn(user_id): SignedIn,
+    SignedIn { id: user_id, .. }: SignedIn,
     InvitationId(id): InvitationId,
 ) -> Result<impl IntoResponse> {
     let invitation: Option<(String, String, String, bool)> = sqlx::query_as(
@@ -43,9 +45,11 @@ pub(crate) async fn get(
 /// `POST /api/invitations/{id}/join`: makes the user a member. It never takes a right away from one who is.
 pub(crate) async fn join(
     State(state): State<AppState>,
-    SignedIn(user_id): SignedIn,
+    client: ClientIp,
+    user: SignedIn,
     InvitationId(id): InvitationId,
 ) -> Result<Json<Joined>> {
+    users::ensure(&state, client, &user).await?;
     // The list is locked, so that one which is being deleted is gone here, too, and not a foreign key that does not hold.
     let list_id: Option<String> = sqlx::query_scalar(
         "WITH invitation AS (
@@ -60,7 +64,7 @@ pub(crate) async fn join(
          SELECT list_id FROM invitation",
     )
     .bind(id)
-    .bind(user_id)
+    .bind(user.id)
     .fetch_optional(&state.pool)
     .await?;
     list_id.map(|list_id| Json(Joined { list_id })).ok_or(Error::NoSuchInvitation)

@@ -13,13 +13,16 @@ mod database;
 pub mod environment;
 mod error;
 mod headers;
+mod health;
 mod housekeeping;
 mod invitations;
+mod limits;
 mod migrations;
 mod page;
 mod rate_limit;
 mod routes;
 mod schema_check;
+mod serve;
 mod session;
 /// When and how the server stops.
 pub mod shutdown;
@@ -30,8 +33,10 @@ mod sync_config;
 #[cfg(test)]
 #[path = "../tests/api/database.rs"]
 mod test_database;
+mod to_the_end;
 mod token;
 mod upload;
+mod users;
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -40,6 +45,7 @@ use axum::{Router, extract::FromRef, http::HeaderName};
 pub use environment::Environment;
 use leptos::config::LeptosOptions;
 use rate_limit::RateLimits;
+use session::CookieJar;
 use sqlx::PgPool;
 use sync_config::SyncService;
 use token::TokenSigner;
@@ -79,16 +85,17 @@ impl Application {
         let address = listener.local_addr()?;
 
         database::wait(&environment.direct_database).await?;
-        let pool = database::pool(&environment.direct_database);
-        migrations::run(&pool).await?;
+        migrations::run(&environment.direct_database).await?;
+        let pool = database::pool(&environment.direct_database, limits::POOL);
         schema_check::run(&pool).await?;
+        account::prepare(&pool).await?;
         let sync_service = SyncService::new(&environment.powersync_url, &environment.powersync_api_token)?;
         sync_config::keep_deployed(sync_service).await?;
 
         let database = environment.direct_database.get_database().unwrap_or_default().to_owned();
         let state = AppState::new(environment, leptos_options, pool, &database)?;
-        housekeeping::spawn(state.pool.clone(), Arc::clone(&state.rate_limits))?;
-        let router = routes::router(state)?;
+        housekeeping::spawn(state.pool.clone(), Arc::clone(&state.rate_limits));
+        let router = routes::router(state);
         Ok(Application { listener, address, router })
     }
 
@@ -98,22 +105,8 @@ impl Application {
     }
 
     /// Serves until `shutdown` resolves and the open requests have ended, or a few seconds have passed.
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
-        let serve = axum::serve(self.listener, service).with_graceful_shutdown(async move {
-            shutdown.await;
-            drop(stopping);
-        });
-        let out_of_patience = async {
-            // An error is all that ever comes: it says that the server has been told to stop.
-            let _ = stopped.await;
-            tokio::time::sleep(shutdown::GRACE).await;
-        };
-        tokio::select! {
-            result = serve => result.context("The server has stopped serving"),
-            () = out_of_patience => Ok(()),
-        }
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) {
+        serve::serve(self.listener, self.router, shutdown).await;
     }
 }
 
@@ -124,6 +117,8 @@ pub(crate) struct AppState {
     /// Where cargo-leptos tells pages to reload, while it watches.
     reload_port: Option<u32>,
     pool: PgPool,
+    /// Only for uploads, which may take long.
+    upload_pool: PgPool,
     /// Only for what pages read while they are rendered.
     page_pool: PgPool,
     token_signer: Arc<TokenSigner>,
@@ -132,10 +127,7 @@ pub(crate) struct AppState {
     rate_limits: Arc<RateLimits>,
     /// The header in which a proxy names the client.
     client_ip_header: HeaderName,
-    /// The name of the session's cookie.
-    session_cookie: String,
-    /// The name of the cookie that tells a page its user's id.
-    user_cookie: String,
+    cookie_jar: CookieJar,
 }
 
 impl AppState {
@@ -152,6 +144,7 @@ impl AppState {
         Ok(AppState {
             reload_port: watched.then(|| reload_external_port.unwrap_or(reload_port)),
             leptos_options,
+            upload_pool: database::pool(&environment.direct_database, upload::CONNECTIONS),
             pool,
             page_pool: store::pool(&environment.pooled_database),
             token_signer: Arc::new(TokenSigner::new(&environment.signing_key, powersync_url.clone())?),
@@ -159,8 +152,7 @@ impl AppState {
             token_endpoint: environment.token_endpoint,
             rate_limits: Arc::new(RateLimits::new()),
             client_ip_header: environment.client_ip_header,
-            session_cookie: session::cookie_name("session", database),
-            user_cookie: session::cookie_name("user", database),
+            cookie_jar: CookieJar::new(database, &environment.signing_key),
         })
     }
 
@@ -168,7 +160,7 @@ impl AppState {
     fn page_session(&self, user_id: Option<String>) -> app::Session {
         app::Session {
             user_id,
-            user_cookie: self.user_cookie.clone(),
+            user_cookie: self.cookie_jar.user_cookie().to_owned(),
             powersync_url: self.powersync_url.clone(),
             token_endpoint: self.token_endpoint.clone(),
         }

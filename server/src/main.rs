@@ -10,8 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // The session library warns of every request that comes with the cookie of a session which has ended.
-    let usual = || EnvFilter::new("info,sqlx=warn,tower_sessions_core=error");
+    let usual = || EnvFilter::new("info,sqlx=warn");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
     let colors = stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colors).with_writer(stderr).init();
@@ -34,5 +33,6 @@ async fn start() -> anyhow::Result<()> {
         () = &mut shutdown => return Ok(()),
     };
     tracing::info!("serving http://{}", application.address());
-    application.run(shutdown).await
+    application.run(shutdown).await;
+    Ok(())
 }

@@ -15,6 +15,7 @@ use leptos::{
 };
 use leptos_axum::ResponseOptions;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::{
     AppState, headers,
@@ -52,12 +53,19 @@ fn reader(parts: &Parts) -> Option<&str> {
 
 async fn with_rows(state: &AppState, parts: &Parts, user_id: &str) -> Response {
     let snapshot = Snapshot::asking();
-    match timeout(PATIENCE, filled(state, parts, user_id, &snapshot)).await {
-        Ok(Ok(page)) => return page,
-        Ok(Err(error)) => tracing::warn!("a page is rendered without all of its rows: {error}"),
+    // In a task of its own, because it is not to be dropped while it begins a transaction. Postgres ends what takes long.
+    let work = {
+        let (state, parts, user_id) = (state.clone(), parts.clone(), user_id.to_owned());
+        let snapshot = snapshot.clone();
+        tokio::spawn(async move { filled(&state, &parts, &user_id, &snapshot).await }.in_current_span())
+    };
+    match timeout(PATIENCE, work).await {
+        Ok(Ok(Ok(page))) => return page,
+        Ok(Ok(Err(error))) => tracing::warn!("a page is rendered without all of its rows: {error}"),
+        Ok(Err(error)) => tracing::error!("a page is rendered without all of its rows: {error}"),
         Err(_) => tracing::warn!("a page is rendered without all of its rows: they took too long"),
     }
-    render(state, parts, snapshot).await
+    render(state, parts, snapshot.answered()).await
 }
 
 /// The page with what it asks for, all of it as it is at one moment of the database.

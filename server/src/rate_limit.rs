@@ -16,6 +16,7 @@ use crate::{
 
 /// The limits, each with its counts.
 pub(crate) struct RateLimits {
+    exports: DefaultKeyedRateLimiter<IpAddr>,
     guests: DefaultKeyedRateLimiter<IpAddr>,
     passwords: DefaultKeyedRateLimiter<IpAddr>,
     sign_ins: DefaultKeyedRateLimiter<String>,
@@ -25,6 +26,8 @@ pub(crate) struct RateLimits {
 impl RateLimits {
     pub(crate) fn new() -> RateLimits {
         RateLimits {
+            // It reads everything that a user has.
+            exports: limiter(5, Quota::per_minute(count(1))),
             // A school behind one address comes in at once; a thousand guests a minute are no school.
             guests: limiter(200, Quota::per_minute(count(10))),
             passwords: limiter(60, Quota::per_minute(count(12))),
@@ -34,7 +37,12 @@ impl RateLimits {
         }
     }
 
-    /// A new guest: a row that stays.
+    /// A copy of everything that a user has.
+    pub(crate) fn export(&self, client: ClientIp) -> Result<()> {
+        check(&self.exports, &client.network())
+    }
+
+    /// A guest who writes for the first time: a row that stays.
     pub(crate) fn guest(&self, client: ClientIp) -> Result<()> {
         check(&self.guests, &client.network())
     }
@@ -56,6 +64,7 @@ impl RateLimits {
 
     /// Forgets whom no limit is near to.
     pub(crate) fn forget(&self) {
+        self.exports.retain_recent();
         self.guests.retain_recent();
         self.passwords.retain_recent();
         self.sign_ins.retain_recent();

@@ -1,216 +1,308 @@
-//! Who is asking: a session cookie, and behind it a user in Postgres.
+//! Who is asking.
 //!
-//! The first page that a browser opens makes it a guest: a user of its own, without a name or a password. The session is
-//! renewed as long as the browser comes back, because a guest who loses the session loses the data.
+//! The first page that a browser opens makes it a guest: a user without a name or a password, known by a cookie that this
+//! server has signed. That writes nothing; the user gets a row in Postgres with the first thing that is kept of theirs
+//! ([`crate::users`]). Somebody with an account has a session instead: a cookie with a secret, and a row that names the user.
+//! Both are renewed as long as the browser comes back, because a guest who loses the cookie loses the data.
 //!
-//! Beside the session's cookie, which no script can read, stands one with the user's id, which grants nothing. It tells a
-//! page whose local database to open, also without a network and after the session has ended.
+//! Beside them, which no script can read, stands a cookie with the user's id, which grants nothing. It tells a page whose
+//! local database to open, also without a network and after the session has ended.
+
+use std::sync::Arc;
 
 use axum::{
-    Extension,
     extract::{FromRequestParts, Request, State},
-    http::{Method, header, request::Parts},
+    http::{Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::Response,
 };
-use sqlx::PgPool;
-use time::{Duration, OffsetDateTime};
-use tower_cookies::Cookies;
-use tower_sessions::{
-    Expiry, Session, SessionManagerLayer,
-    cookie::{Cookie, SameSite},
+use chrono::Utc;
+use ed25519_dalek::SigningKey;
+use sha2::{Digest, Sha256, Sha512};
+use sqlx::{PgExecutor, PgPool};
+use tower_cookies::{
+    Cookie, Cookies, Key,
+    cookie::{SameSite, time::Duration},
 };
-use tower_sessions_sqlx_store::PostgresStore;
+use uuid::Uuid;
 
 use crate::{
     AppState,
-    client_ip::ClientIp,
     error::{Error, Result},
 };
 
 /// The longest that browsers keep a cookie.
 const LIFE: Duration = Duration::days(400);
+/// From when on no cookie is valid that was given out before.
+pub(crate) const GONE_AFTER_DAYS: i32 = 401;
 /// Renewing at every request would write to Postgres at every request.
 const RENEWAL: Duration = Duration::days(1);
 
-const USER_ID: &str = "user_id";
-const GENERATION: &str = "generation";
-const RENEWED_AT: &str = "renewed_at";
+/// The names of the cookies, and the key that signs a guest's.
+#[derive(Clone)]
+pub(crate) struct CookieJar(Arc<Names>);
 
-/// The signed-in user's id. As an extractor it answers 401 where there is none.
-pub(crate) struct SignedIn(pub(crate) String);
+struct Names {
+    session: String,
+    guest: String,
+    user: String,
+    key: Key,
+}
+
+impl CookieJar {
+    /// For the app with that database: a cookie means something only with its own. Browsers keep cookies per host without the
+    /// port, so two apps in development on one machine would otherwise end each other's sessions.
+    pub(crate) fn new(database: &str, signing_key: &SigningKey) -> CookieJar {
+        let database = database.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");
+        let name = |what: &str| format!("{what}_{database}");
+        // A key of its own, so that no signature of one kind is ever one of the other.
+        let key = Sha512::new().chain_update("guest cookies").chain_update(signing_key.as_bytes()).finalize();
+        let key = Key::from(&key);
+        CookieJar(Arc::new(Names { session: name("session"), guest: name("guest"), user: name("user"), key }))
+    }
+
+    /// The name of the cookie that tells a page its user's id.
+    pub(crate) fn user_cookie(&self) -> &str {
+        &self.0.user
+    }
+}
+
+/// The signed-in user, guests included. As an extractor it answers 401 where there is none.
+#[derive(Clone, Debug)]
+pub(crate) struct SignedIn {
+    /// The user's id.
+    pub(crate) id: String,
+    /// Whether Postgres has a row of theirs. A guest who has written nothing has none.
+    pub(crate) is_kept: bool,
+}
 
 impl FromRequestParts<AppState> for SignedIn {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<SignedIn> {
-        let session = BrowserSession::from_request_parts(parts, state).await?;
-        session.user(&state.pool).await?.map(SignedIn).ok_or(Error::Unauthenticated)
+        let browser = Browser::from_request_parts(parts, state).await?;
+        browser.user().await?.ok_or(Error::Unauthenticated)
     }
 }
 
-/// Gives a page its user, and a browser that has none a guest account.
+/// Gives a page its user: a browser that has been nobody here becomes a guest.
 ///
-/// A browser that has been somebody here, but whose session has ended, gets no other user unasked: what is on the device
-/// is still that user's, who is asked to sign in again.
+/// A browser that has been somebody, but whose session has ended, gets no other user unasked: what is on the device is still
+/// that user's, who is asked to sign in again. While Postgres is away nobody can be asked who this is; the page is
+/// then one that the browser fills by itself, from its local database.
 pub(crate) async fn guest(
     State(state): State<AppState>,
-    client: ClientIp,
-    session: BrowserSession,
+    browser: Browser,
     mut request: Request,
     next: Next,
 ) -> Result<Response> {
-    if request.method() == Method::GET {
-        let user_id = match session.user(&state.pool).await? {
-            None if !session.has_ended() => {
-                if let Err(error) = state.rate_limits.guest(client) {
-                    return Ok(error.into_page());
-                }
-                Some(new_guest(&session, &state.pool).await?)
-            }
-            user_id => user_id,
-        };
-        request.extensions_mut().insert(state.page_session(user_id));
+    if request.method() != Method::GET {
+        return Ok(next.run(request).await);
     }
-    Ok(next.run(request).await)
-}
-
-/// Gives a page that is no page of the app, such as "not found", its user where there is one.
-pub(crate) async fn visitor(
-    State(state): State<AppState>,
-    session: BrowserSession,
-    mut request: Request,
-    next: Next,
-) -> Result<Response> {
-    let user_id = session.user(&state.pool).await?;
-    if user_id.is_some() || session.has_ended() {
-        request.extensions_mut().insert(state.page_session(user_id));
+    let user = match browser.user().await {
+        Ok(None) if !browser.has_been_somebody() => Ok(Some(browser.become_guest())),
+        Ok(user) => Ok(user),
+        Err(away @ Error::Unavailable(_)) => Err(away),
+        Err(error) => return Err(error),
+    };
+    let user_id = user.as_ref().ok().and_then(|user| user.as_ref()).map(|user| user.id.clone());
+    request.extensions_mut().insert(state.page_session(user_id));
+    let mut response = next.run(request).await;
+    if let Err(away) = user {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().extend(away.retry_after().map(|wait| (header::RETRY_AFTER, wait)));
     }
-    Ok(next.run(request).await)
+    Ok(response)
 }
 
-async fn new_guest(session: &BrowserSession, pool: &PgPool) -> Result<String> {
-    let user_id: String =
-        sqlx::query_scalar("INSERT INTO users DEFAULT VALUES RETURNING id").fetch_one(pool).await?;
-    session.begin(&user_id, 0).await?;
-    Ok(user_id)
-}
-
-/// The session of the browser that asks.
-pub(crate) struct BrowserSession {
-    session: Session,
+/// The browser that asks, with its cookies.
+pub(crate) struct Browser {
     cookies: Cookies,
-    /// The name of the cookie with the user's id.
-    user_cookie: String,
+    jar: CookieJar,
+    pool: PgPool,
 }
 
-impl FromRequestParts<AppState> for BrowserSession {
+impl FromRequestParts<AppState> for Browser {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<BrowserSession> {
-        let session = parts.extensions.get::<Session>().cloned().ok_or(Error::Internal)?;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Browser> {
         let cookies = parts.extensions.get::<Cookies>().cloned().ok_or(Error::Internal)?;
-        Ok(BrowserSession { session, cookies, user_cookie: state.user_cookie.clone() })
+        Ok(Browser { cookies, jar: state.cookie_jar.clone(), pool: state.pool.clone() })
     }
 }
 
-impl BrowserSession {
-    /// Begins a session of that user, in the generation in which their sessions are. It gets an id of its own, so that
-    /// nobody who has known the browser's id before is signed in with it.
-    pub(crate) async fn begin(&self, user_id: &str, generation: i64) -> Result<()> {
-        self.session.clear().await;
-        self.session.cycle_id().await?;
-        self.session.insert(USER_ID, user_id).await?;
-        self.session.insert(GENERATION, generation).await?;
-        self.renew(user_id).await
-    }
+/// A session that stands in Postgres as soon as its transaction is committed. The browser gets it by [`Browser::adopt`].
+#[must_use]
+pub(crate) struct NewSession {
+    secret: String,
+    user_id: String,
+}
 
-    /// Ends the session; there is no trace of it in Postgres then. The answer must have what this gives.
-    pub(crate) async fn end(&self) -> Result<Extension<Ended>> {
-        self.session.flush().await?;
-        self.cookies.remove(self.user_cookie(String::new()));
-        Ok(Extension(Ended))
+impl NewSession {
+    /// Begins a session of that user.
+    pub(crate) async fn begin(executor: impl PgExecutor<'_>, user_id: &str) -> sqlx::Result<NewSession> {
+        let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        sqlx::query(
+            "INSERT INTO sessions (id, user_id, expiry_date) VALUES ($1, $2, now() + make_interval(days => $3))",
+        )
+        .bind(stored(&secret))
+        .bind(user_id)
+        .bind(days(LIFE))
+        .execute(executor)
+        .await?;
+        Ok(NewSession { secret, user_id: user_id.to_owned() })
     }
+}
 
-    /// The session's user, unless the account has been deleted or the session has been ended from elsewhere.
-    async fn user(&self, pool: &PgPool) -> Result<Option<String>> {
-        let Some(user_id) = self.session.get::<String>(USER_ID).await? else { return Ok(None) };
-        let current: Option<i64> = sqlx::query_scalar("SELECT session_generation FROM users WHERE id = $1")
-            .bind(&user_id)
-            .fetch_optional(pool)
-            .await?;
-        let generation = self.session.get::<i64>(GENERATION).await?.unwrap_or(0);
-        if current != Some(generation) {
-            return Ok(None);
+impl Browser {
+    /// Who uses this browser; nobody where the session has ended, or the user has been deleted.
+    pub(crate) async fn user(&self) -> Result<Option<SignedIn>> {
+        if let Some(secret) = self.secret() {
+            let user_id: Option<Option<String>> =
+                sqlx::query_scalar("SELECT user_id FROM sessions WHERE id = ANY ($1) AND expiry_date > now()")
+                    .bind(candidates(&secret))
+                    .fetch_optional(&self.pool)
+                    .await?;
+            if let Some(id) = user_id.flatten() {
+                return Ok(Some(SignedIn { id, is_kept: true }));
+            }
         }
-        let renewed_at = self.session.get::<i64>(RENEWED_AT).await?.unwrap_or(0);
-        if OffsetDateTime::now_utc().unix_timestamp() - renewed_at > RENEWAL.whole_seconds() {
-            self.renew(&user_id).await?;
+        let Some(Guest { id, .. }) = self.guest() else { return Ok(None) };
+        // A guest who has made an account since is one by a session only.
+        let (is_kept, is_gone): (bool, bool) = sqlx::query_as(
+            "SELECT EXISTS (SELECT FROM users WHERE id = $1),
+                    EXISTS (SELECT FROM users WHERE id = $1 AND name IS NOT NULL)
+                    OR EXISTS (SELECT FROM deleted_users WHERE id = $1)",
+        )
+        .bind(&id)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok((!is_gone).then_some(SignedIn { id, is_kept }))
+    }
+
+    /// Makes a browser that is nobody's a guest's.
+    fn become_guest(&self) -> SignedIn {
+        let id = Uuid::new_v4().to_string();
+        self.add_guest(&id);
+        self.add(self.jar.0.user.clone(), id.clone(), false);
+        SignedIn { id, is_kept: false }
+    }
+
+    /// Takes up a session that has begun; it takes the place of whatever the browser was before.
+    pub(crate) fn adopt(&self, session: NewSession) {
+        self.add(self.jar.0.session.clone(), session.secret, true);
+        self.add(self.jar.0.user.clone(), session.user_id, false);
+        self.remove(&self.jar.0.guest);
+    }
+
+    /// Ends the session, if there is one; nothing of it is left in Postgres.
+    pub(crate) async fn end(&self) -> Result<()> {
+        if let Some(secret) = self.secret() {
+            sqlx::query("DELETE FROM sessions WHERE id = ANY ($1)")
+                .bind(candidates(&secret))
+                .execute(&self.pool)
+                .await?;
         }
-        Ok(Some(user_id))
-    }
-
-    /// Whether the browser has been a user who is not signed in any more.
-    fn has_ended(&self) -> bool {
-        self.cookies.get(&self.user_cookie).is_some()
-    }
-
-    /// Any change of the session makes its store and its cookie last for another [`LIFE`].
-    async fn renew(&self, user_id: &str) -> Result<()> {
-        self.session.insert(RENEWED_AT, OffsetDateTime::now_utc().unix_timestamp()).await?;
-        self.cookies.add(self.user_cookie(user_id.to_owned()));
+        for name in [&self.jar.0.session, &self.jar.0.guest, &self.jar.0.user] {
+            self.remove(name);
+        }
         Ok(())
     }
 
-    fn user_cookie(&self, user_id: String) -> Cookie<'static> {
-        let cookie = Cookie::build((self.user_cookie.clone(), user_id));
-        cookie.path("/").same_site(SameSite::Lax).max_age(LIFE).build()
+    /// Makes the cookies last for another [`LIFE`], once a day, and notes that the user has been here.
+    pub(crate) async fn renew(&self, user: &SignedIn) -> Result<()> {
+        let names = &self.jar.0;
+        let guest = self.guest().filter(|guest| guest.id == user.id);
+        let is_due = match (&guest, self.secret()) {
+            (Some(guest), _) => Utc::now().timestamp() - guest.since > RENEWAL.whole_seconds(),
+            (None, Some(secret)) => self.extend(&secret).await?,
+            (None, None) => false,
+        };
+        if is_due {
+            sqlx::query("UPDATE users SET seen_at = now() WHERE id = $1").bind(&user.id).execute(&self.pool).await?;
+            match (guest, self.secret()) {
+                (Some(_), _) => self.add_guest(&user.id),
+                (None, Some(secret)) => self.add(names.session.clone(), secret, true),
+                (None, None) => {}
+            }
+        }
+        // A page that was under way while somebody signed in may have left another's here.
+        if is_due || self.cookies.get(&names.user).is_none_or(|cookie| cookie.value() != user.id) {
+            self.add(names.user.clone(), user.id.clone(), false);
+        }
+        Ok(())
     }
-}
 
-/// Says of an answer that it ends the session, and so takes the cookie from the browser.
-#[derive(Clone)]
-pub(crate) struct Ended;
+    /// Whether that has made a session last longer.
+    async fn extend(&self, secret: &str) -> Result<bool> {
+        let extended = sqlx::query(
+            "UPDATE sessions SET expiry_date = now() + make_interval(days => $2)
+             WHERE id = ANY ($1) AND expiry_date < now() + make_interval(days => $2 - $3)",
+        )
+        .bind(candidates(secret))
+        .bind(days(LIFE))
+        .bind(days(RENEWAL))
+        .execute(&self.pool)
+        .await?;
+        Ok(extended.rows_affected() > 0)
+    }
 
-/// Leaves the browser its cookie unless the session has been [`Ended`].
-///
-/// The layer below takes it away wherever there is no such session. But a request may have been under way while somebody
-/// signed in, and its answer would take away the new session's cookie, of which it knows nothing.
-pub(crate) async fn keep_cookie(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    if response.extensions().get::<Ended>().is_none() {
-        let removal = format!("{}=;", state.session_cookie);
-        let headers = response.headers_mut();
-        let cookies: Vec<_> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
-        headers.remove(header::SET_COOKIE);
-        for cookie in cookies.into_iter().filter(|cookie| !cookie.as_bytes().starts_with(removal.as_bytes()))
-        {
-            headers.append(header::SET_COOKIE, cookie);
+    /// Whether the browser has been somebody, who is not signed in any more.
+    fn has_been_somebody(&self) -> bool {
+        self.cookies.get(&self.jar.0.user).is_some()
+    }
+
+    fn secret(&self) -> Option<String> {
+        Some(self.cookies.get(&self.jar.0.session)?.value().to_owned())
+    }
+
+    fn guest(&self) -> Option<Guest> {
+        let cookie = self.cookies.signed(&self.jar.0.key).get(&self.jar.0.guest)?;
+        let (since, id) = cookie.value().split_once('.')?;
+        let guest = Guest { id: id.to_owned(), since: since.parse().ok()? };
+        (Utc::now().timestamp() - guest.since < LIFE.whole_seconds()).then_some(guest)
+    }
+
+    fn add_guest(&self, id: &str) {
+        let value = format!("{}.{id}", Utc::now().timestamp());
+        self.cookies.signed(&self.jar.0.key).add(cookie(self.jar.0.guest.clone(), value, true));
+    }
+
+    fn add(&self, name: String, value: String, is_secret: bool) {
+        self.cookies.add(cookie(name, value, is_secret));
+    }
+
+    fn remove(&self, name: &str) {
+        if self.cookies.get(name).is_some() {
+            self.cookies.remove(cookie(name.to_owned(), String::new(), true));
         }
     }
-    response
 }
 
-/// Loads and saves sessions around a request.
-pub(crate) fn layer(store: PostgresStore, cookie: String) -> SessionManagerLayer<PostgresStore> {
-    SessionManagerLayer::new(store)
-        .with_name(cookie)
-        .with_same_site(SameSite::Lax)
-        .with_secure(false) // See `headers::behind_tls`.
-        .with_expiry(Expiry::OnInactivity(LIFE))
+/// What a guest's cookie says.
+struct Guest {
+    id: String,
+    /// When the cookie was given out, in seconds since 1970.
+    since: i64,
 }
 
-/// A cookie means something only with its own database. Browsers keep cookies per host without the port, so two apps in
-/// development on one machine would otherwise end each other's sessions.
-pub(crate) fn cookie_name(what: &str, database: &str) -> String {
-    let database = database.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");
-    format!("{what}_{database}")
+/// Not `Secure` here; see `headers::behind_tls`.
+fn cookie(name: String, value: String, is_secret: bool) -> Cookie<'static> {
+    let cookie = Cookie::build((name, value)).path("/").same_site(SameSite::Lax).max_age(LIFE);
+    cookie.http_only(is_secret).build()
 }
 
-/// Where sessions are kept, in the shape that the first migration gives the table.
-pub(crate) fn store(pool: PgPool) -> anyhow::Result<PostgresStore> {
-    PostgresStore::new(pool)
-        .with_schema_name("public")
-        .and_then(|store| store.with_table_name("sessions"))
-        .map_err(anyhow::Error::msg)
+/// What Postgres keeps of a session's secret, so that nobody who reads the table can be its user.
+fn stored(secret: &str) -> String {
+    format!("{:x}", Sha256::digest(secret))
+}
+
+/// Under which ids a session may stand. Those from before stand under the secret itself, which has another length.
+fn candidates(secret: &str) -> Vec<String> {
+    let as_it_is = (secret.len() < 64 && !secret.contains('\0')).then(|| secret.to_owned());
+    as_it_is.into_iter().chain([stored(secret)]).collect()
+}
+
+fn days(duration: Duration) -> i32 {
+    i32::try_from(duration.whole_days()).unwrap_or(i32::MAX)
 }

@@ -11,7 +11,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
 };
 
-use crate::cell::Cell;
+use crate::{cell::Cell, limits};
 
 /// The most rows of a result. They are written into the page, twice, and the browser has the others soon after.
 const MOST_ROWS: usize = 200;
@@ -22,6 +22,7 @@ const MOST_BYTES: usize = 64 * 1024;
 /// prepared statement there, and set nothing that a pooler might refuse.
 pub(crate) fn pool(options: &PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
+        .max_connections(limits::PAGE_POOL)
         .acquire_timeout(Duration::from_secs(1))
         .connect_lazy_with(options.clone().extra_float_digits(None))
 }
@@ -49,7 +50,8 @@ impl PostgresStore {
         let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         sqlx::query(
             "SELECT set_config('role', 'app_user', true), set_config('app.user_id', $1, true),
-                    set_config('statement_timeout', '1s', true)",
+                    set_config('statement_timeout', '1s', true), set_config('lock_timeout', '1s', true),
+                    set_config('idle_in_transaction_session_timeout', '15s', true)",
         )
         .bind(user_id)
         .persistent(false)

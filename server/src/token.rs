@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     AppState,
     error::{Error, Result},
-    session::SignedIn,
+    session::{Browser, SignedIn},
 };
 
 /// How long a token is good for. PowerSync wants at least a minute; a stolen token, or one of a user who has just lost
@@ -22,10 +22,13 @@ const LIFE: Duration = Duration::from_secs(5 * 60);
 /// `GET /api/powersync/token`: a token for the signed-in user.
 pub(crate) async fn get(
     State(state): State<AppState>,
-    SignedIn(user_id): SignedIn,
+    browser: Browser,
+    user: SignedIn,
 ) -> Result<impl IntoResponse> {
-    state.rate_limits.token(&user_id)?;
-    let token = state.token_signer.sign(user_id, SystemTime::now())?;
+    state.rate_limits.token(&user.id)?;
+    // Every open page comes here now and then, and nobody who only looks at one.
+    browser.renew(&user).await?;
+    let token = state.token_signer.sign(user.id, SystemTime::now())?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(token)))
 }
 

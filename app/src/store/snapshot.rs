@@ -21,7 +21,7 @@ struct Inner {
     asked: Option<Vec<Read>>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct QueryResult {
     #[serde(flatten)]
     statement: Statement,
@@ -82,6 +82,11 @@ impl Snapshot {
     /// Answers a statement; by `None` where its rows cannot be read.
     pub fn insert(&self, statement: Statement, rows: Option<Value>) {
         self.lock().results.push(QueryResult { statement, rows });
+    }
+
+    /// What is answered by now, for a page that waits for no more.
+    pub fn answered(&self) -> Snapshot {
+        Snapshot(Arc::new(Mutex::new(Inner { results: self.lock().results.clone(), asked: None })))
     }
 
     /// Forgets all rows, when the local database has them.

@@ -26,28 +26,36 @@ use schema::{
 use crate::{
     AppState,
     body::Body,
+    client_ip::ClientIp,
     error::{Error, Result},
     session::SignedIn,
+    users,
 };
 
 /// `POST /api/sync`: applies client transactions, oldest first, and answers a verdict per change.
 pub(crate) async fn post(
     State(state): State<AppState>,
-    SignedIn(user_id): SignedIn,
+    client: ClientIp,
+    user: SignedIn,
     Body(UploadRequest { client_id, user_id: of, transactions }): Body<UploadRequest>,
 ) -> Result<Json<UploadResponse>> {
-    if of.is_some_and(|of| of != user_id) {
+    if of.is_some_and(|of| of != user.id) {
         // To its sender that is the same as no session: these changes can only be sent by their own user.
         return Err(Error::Unauthenticated);
     }
-    let client = Client { user_id, client_id: parse_client_id(client_id)? };
+    let client_id = parse_client_id(client_id)?;
+    users::ensure(&state, client, &user).await?;
+    let client = Client { user_id: user.id, client_id };
     let rules = Rules { tables: TABLES, strategies: conflict::STRATEGIES };
     let mut verdicts = Vec::new();
     for transaction in &transactions {
-        verdicts.extend(apply::transaction(&state.pool, rules, &client, transaction).await?);
+        verdicts.extend(apply::transaction(&state.upload_pool, rules, &client, transaction).await?);
     }
     Ok(Json(UploadResponse { verdicts }))
 }
+
+/// Connections to Postgres for uploads.
+pub(crate) const CONNECTIONS: u32 = 6;
 
 /// See [`limits::BODY`].
 pub(crate) fn body_limit() -> DefaultBodyLimit {

@@ -1,6 +1,9 @@
 //! What every test here starts with: the app, a browser that visits it, and the changes which that browser makes.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ed25519_dalek::SigningKey;
@@ -8,6 +11,7 @@ use leptos::config::LeptosOptions;
 use reqwest::{Client, Response, StatusCode, header};
 use schema::upload::{Change, Operation, Outcome, Transaction, UploadRequest, UploadResponse};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha512};
 use server::{Application, Config, Environment};
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tempfile::TempDir;
@@ -84,16 +88,38 @@ pub fn environment(database: PgConnectOptions) -> Environment {
 }
 
 impl TestApp {
-    /// A browser that has opened the app for the first time.
+    /// A guest's browser, of whom something has been kept already.
     pub async fn browser(&self) -> Browser {
+        let browser = self.newcomer().await;
+        sqlx::query("INSERT INTO users (id) VALUES ($1)").bind(&browser.user_id).execute(&self.pool).await.unwrap();
+        browser
+    }
+
+    /// A browser that has opened the app for the first time.
+    pub async fn newcomer(&self) -> Browser {
         let page = get(&self.url, "/", None).await;
         assert_eq!(page.status(), StatusCode::OK);
-        let cookie = cookie(&page).expect("the first page sets a session cookie");
+        let cookie = cookie(&page).expect("the first page makes the browser a guest's");
         let token: Value = get(&self.url, "/api/powersync/token", Some(&cookie)).await.json().await.unwrap();
         let claims = token["token"].as_str().unwrap().split('.').nth(1).unwrap().to_owned();
         let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
         let user_id = claims["sub"].as_str().unwrap().to_owned();
         Browser { url: self.url.clone(), cookie, user_id, client_id: "browser-1".to_owned(), next_op_id: 1 }
+    }
+
+    /// The name of the cookie with a session's secret.
+    pub fn session_cookie_name(&self) -> String {
+        format!("session_{}", self.pool.connect_options().get_database().unwrap())
+    }
+
+    /// A guest's cookie as this app gave it out so many seconds ago.
+    pub fn guest_cookie(&self, user_id: &str, age: i64) -> String {
+        let key = Sha512::new().chain_update("guest cookies").chain_update(signing_key().as_bytes());
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64 - age;
+        let cookies = tower_cookies::Cookies::default();
+        let key = tower_cookies::Key::from(&key.finalize());
+        cookies.signed(&key).add(tower_cookies::Cookie::new("guest", format!("{since}.{user_id}")));
+        cookies.get("guest").unwrap().value().to_owned()
     }
 
     /// Every row of a query, its columns joined by spaces, one row a line.
@@ -112,11 +138,11 @@ pub async fn get(url: &str, path: &str, cookie: Option<&str>) -> Response {
     request.send().await.unwrap()
 }
 
-/// The session cookie that a response sets, as `name=value`.
+/// The cookie of a session or of a guest that a response sets, as `name=value`.
 pub fn cookie(response: &Response) -> Option<String> {
     let mut cookies =
         response.headers().get_all(header::SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap());
-    let cookie = cookies.find(|cookie| cookie.starts_with("session_"))?;
+    let cookie = cookies.find(|cookie| cookie.starts_with("session_") || cookie.starts_with("guest_"))?;
     Some(cookie.split(';').next().unwrap().to_owned())
 }
 

@@ -8,7 +8,9 @@
 )]
 
 mod account;
+mod cut;
 mod database;
+mod guests;
 mod helpers;
 mod hostile;
 mod line;

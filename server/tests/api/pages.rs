@@ -13,20 +13,51 @@ async fn the_first_page_makes_a_guest_and_later_ones_know_it() {
     let set_cookies = first.headers().get_all(header::SET_COOKIE).iter();
     let mut set_cookies: Vec<_> = set_cookies.map(|cookie| cookie.to_str().unwrap()).collect();
     set_cookies.sort_unstable();
-    let [session, user] = set_cookies[..] else { panic!("{set_cookies:?}") };
-    assert!(session.starts_with("session_test_"), "{session}");
-    assert!(session.ends_with("; HttpOnly; SameSite=Lax; Path=/; Max-Age=34560000"), "{session}");
+    let [guest, user] = set_cookies[..] else { panic!("{set_cookies:?}") };
+    assert!(guest.starts_with("guest_test_"), "{guest}");
+    assert!(guest.ends_with("; HttpOnly; SameSite=Lax; Path=/; Max-Age=34560000"), "{guest}");
     assert!(user.starts_with("user_test_"), "{user}");
     assert!(user.ends_with("; SameSite=Lax; Path=/; Max-Age=34560000"), "{user}");
     assert!(!user.contains("HttpOnly"), "a page reads it: {user}");
+    let user_id = user.split(['=', ';']).nth(1).unwrap().to_owned();
     let cookie = cookie(&first).unwrap();
-    let user_id = app.rows("SELECT id FROM users").await;
     assert!(first.text().await.unwrap().contains(&user_id), "the page names its user");
 
     let second = get(&app.url, "/", Some(&cookie)).await;
     assert!(second.headers().get(header::SET_COOKIE).is_none());
     assert!(second.text().await.unwrap().contains(&user_id));
-    assert_eq!(app.rows("SELECT id FROM users").await, user_id);
+}
+
+#[tokio::test]
+async fn opening_pages_writes_nothing_and_the_first_upload_makes_the_user() {
+    let app = spawn_app().await;
+    for _ in 0..20 {
+        get(&app.url, "/", None).await;
+    }
+    let mut newcomer = app.newcomer().await;
+    get(&app.url, "/lists/l1", Some(&newcomer.cookie)).await;
+    let kept = "SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM sessions) AS visits";
+    assert_eq!(app.rows(kept).await, "0 0");
+
+    let list = [newcomer.put_list("l1", "Mine")];
+    assert_snapshot!(newcomer.upload(&[&list]).await, @"1 applied");
+    assert_eq!(app.rows("SELECT id FROM users").await, newcomer.user_id);
+    assert_eq!(app.rows("SELECT user_id FROM members").await, newcomer.user_id);
+}
+
+#[tokio::test]
+async fn a_guests_cookie_cannot_be_made_up() {
+    let app = spawn_app().await;
+    let (one, other) = (app.browser().await, app.browser().await);
+    let forged = [
+        one.cookie.replace(&one.user_id, &other.user_id),
+        one.cookie.replacen("guest_", "session_", 1),
+        format!("{}={}", one.cookie.split_once('=').unwrap().0, other.user_id),
+    ];
+    for cookie in forged {
+        let token = get(&app.url, "/api/powersync/token", Some(&cookie)).await;
+        assert_eq!(token.status(), StatusCode::UNAUTHORIZED, "{cookie}");
+    }
 }
 
 #[tokio::test]
@@ -62,7 +93,7 @@ async fn who_came_over_https_is_to_stay_there() {
 async fn a_page_runs_no_script_but_its_own() {
     let app = spawn_app().await;
     let mut nonces = Vec::new();
-    for (path, sync_service) in [("/", POWERSYNC_URL), ("/lists/1", POWERSYNC_URL), ("/no/such/page", "")] {
+    for (path, sync_service) in [("/", POWERSYNC_URL), ("/lists/1", POWERSYNC_URL), ("/no/such/page", POWERSYNC_URL)] {
         let page = get(&app.url, path, None).await;
         let policy = page.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
         let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();
@@ -100,47 +131,35 @@ async fn nobody_frames_a_page_and_no_answer_is_taken_for_something_else() {
 }
 
 #[tokio::test]
-async fn a_session_is_renewed_once_it_is_a_day_old() {
-    let app = spawn_app().await;
-    let browser = app.browser().await;
-    // The store keeps sessions as MessagePack, where a time as a number cannot be edited in SQL; so the whole session
-    // is made to look new instead: without the time of its renewal it counts as never renewed.
-    let store = tower_sessions_sqlx_store::PostgresStore::new(app.pool.clone())
-        .with_schema_name("public")
-        .unwrap()
-        .with_table_name("sessions")
-        .unwrap();
-    let id = browser.cookie.split('=').nth(1).unwrap().parse().unwrap();
-    let mut record = tower_sessions::SessionStore::load(&store, &id).await.unwrap().unwrap();
-    let two_days_ago = record.data["renewed_at"].as_i64().unwrap() - 2 * 24 * 60 * 60;
-    record.data.insert("renewed_at".to_owned(), two_days_ago.into());
-    tower_sessions::SessionStore::save(&store, &record).await.unwrap();
-
-    let page = get(&app.url, "/", Some(&browser.cookie)).await;
-    assert_eq!(cookie(&page), Some(browser.cookie.clone()), "the same session, for another 400 days");
-    let next = get(&app.url, "/", Some(&browser.cookie)).await;
-    assert_eq!(cookie(&next), None);
-}
-
-#[tokio::test]
-async fn a_user_who_was_deleted_becomes_a_new_guest_on_a_page_and_nobody_in_the_api() {
+async fn a_user_who_was_deleted_is_nobody() {
     let app = spawn_app().await;
     let browser = app.browser().await;
     sqlx::query("DELETE FROM users").execute(&app.pool).await.unwrap();
 
     let token = get(&app.url, "/api/powersync/token", Some(&browser.cookie)).await;
     assert_eq!(token.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(app.rows("SELECT id FROM users").await, "");
-
     let page = get(&app.url, "/", Some(&browser.cookie)).await.text().await.unwrap();
     assert!(!page.contains(&browser.user_id));
-    assert!(page.contains(&app.rows("SELECT id FROM users").await));
+    assert_eq!(app.rows("SELECT id FROM users").await, "");
+}
+
+#[tokio::test]
+async fn an_error_on_a_page_is_a_page() {
+    let app = spawn_app().await;
+    // What is no page of the app's and still no file.
+    let post = Client::new().post(format!("{}/", app.url)).header("origin", "https://evil.example");
+    let answer = post.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+    let page = answer.text().await.unwrap();
+    assert!(page.contains("<p>This was sent by a page of another site.</p>"), "{page}");
+    assert!(page.contains("Try again</a>"), "{page}");
 }
 
 #[tokio::test]
 async fn only_pages_make_guests() {
     let app = spawn_app().await;
-    for path in ["/health", "/api/powersync/token", "/pkg/app.css", "/no-such-page"] {
+    for path in ["/health", "/ready", "/api/powersync/token", "/pkg/app.css"] {
         assert_eq!(cookie(&get(&app.url, path, None).await), None, "{path}");
     }
     Client::new().request(Method::HEAD, format!("{}/", app.url)).send().await.unwrap();

@@ -1,13 +1,24 @@
 //! What happens before the first request, and after the last.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use insta::assert_snapshot;
-use sqlx::Executor;
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::oneshot};
+use reqwest::{StatusCode, header};
+use sqlx::{
+    Executor,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
 
 use crate::{
-    helpers::{TestDatabase, build, cookie, get, spawn_app},
+    helpers::{TestDatabase, build, cookie, get, spawn_app, spawn_app_on},
     line::Line,
 };
 
@@ -15,6 +26,109 @@ use crate::{
 async fn the_server_says_that_it_is_there() {
     let app = spawn_app().await;
     assert_snapshot!(get(&app.url, "/health", None).await.text().await.unwrap(), @"ok");
+    assert_snapshot!(get(&app.url, "/ready", None).await.text().await.unwrap(), @r#"{"ready":true}"#);
+}
+
+#[tokio::test]
+async fn a_server_without_postgres_is_alive_and_not_ready() {
+    let database = Arc::new(TestDatabase::create().await);
+    let mut line = Line::to(&database.options).await;
+    let options = line.options(&database.options);
+    let app = spawn_app_on(database, options).await;
+    line.cut().await;
+    assert_eq!(get(&app.url, "/health", None).await.status(), StatusCode::OK);
+    let ready = get(&app.url, "/ready", None).await;
+    assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let reason = ready.text().await.unwrap();
+    assert!(reason.contains("Postgres does not answer on the connections for sessions: "), "{reason}");
+    line.mend().await;
+    assert_eq!(get(&app.url, "/ready", None).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn without_postgres_a_page_is_one_that_the_browser_fills() {
+    let database = Arc::new(TestDatabase::create().await);
+    let mut line = Line::to(&database.options).await;
+    let options = line.options(&database.options);
+    let app = spawn_app_on(database, options).await;
+    let browser = app.browser().await;
+    line.cut().await;
+    let page = get(&app.url, "/lists/l1", Some(&browser.cookie)).await;
+    assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(page.headers().contains_key(header::RETRY_AFTER));
+    assert!(page.headers().get(header::SET_COOKIE).is_none(), "nobody is taken for somebody else meanwhile");
+    let html = page.text().await.unwrap();
+    assert!(html.contains("skeleton") && html.contains("<script"), "{html}");
+    let newcomer = get(&app.url, "/", None).await;
+    assert_eq!(newcomer.status(), StatusCode::OK);
+    assert!(cookie(&newcomer).is_some(), "a guest needs nothing of Postgres");
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_changes_says_so_and_heals() {
+    let app = spawn_app().await;
+    let mut browser = app.browser().await;
+    let list = [browser.put_list("l1", "Groceries")];
+    let request = browser.request(&[&list]);
+    let name = app.pool.connect_options().get_database().unwrap().to_owned();
+    let read_only = async |on: &str| {
+        let alter = format!("ALTER DATABASE {name} SET default_transaction_read_only = {on}");
+        app.pool.execute(format!("SET default_transaction_read_only = off; {alter}").as_str()).await.unwrap();
+        // Connections that are open keep the setting that they began with.
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        app.pool.execute(end).await.unwrap();
+    };
+    read_only("on").await;
+    let refused = browser.post(&request).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.headers().contains_key(header::RETRY_AFTER));
+    assert_snapshot!(refused.text().await.unwrap(), @r#"{"error":"The database takes no changes at the moment. Try again in a moment."}"#);
+    assert_eq!(get(&app.url, "/", Some(&browser.cookie)).await.status(), StatusCode::OK, "it can be read");
+
+    let site = tempfile::tempdir().unwrap();
+    let error = build((*app.pool.connect_options()).clone(), &site).await.unwrap_err();
+    let error = format!("{error:#}");
+    assert!(error.contains("Make the database writable: it is a replica, or its provider has stopped changes"), "{error}");
+
+    read_only("off").await;
+    assert_snapshot!(browser.upload(&[&list]).await, @"1 applied");
+}
+
+/// What `DIRECT_DATABASE_URL` is answered by a listener that sends `answer` to whatever it is sent.
+async fn start_against(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 1024];
+            while let Ok(1..) = client.read(&mut buffer).await {
+                client.write_all(answer).await.unwrap();
+            }
+        }
+    });
+    let site = tempfile::tempdir().unwrap();
+    let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port).username("app").database("app");
+    let options = options.ssl_mode(PgSslMode::Disable);
+    format!("{:#}", build(options, &site).await.unwrap_err()).replace(&port.to_string(), "PORT")
+}
+
+#[tokio::test]
+async fn what_does_not_heal_stops_the_start_at_once_and_says_what_to_change() {
+    // What PgBouncer says where it is not told to ignore such settings.
+    let pooler = b"E\0\0\0\x41SFATAL\0C08P01\0Munsupported startup parameter: options         \0\0";
+    assert_snapshot!(start_against(pooler).await, @"");
+    assert_snapshot!(start_against(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await, @"");
+
+    let database = TestDatabase::create().await;
+    let site = tempfile::tempdir().unwrap();
+    let verified = database.options.clone().ssl_mode(PgSslMode::VerifyFull);
+    let error = format!("{:#}", build(verified, &site).await.unwrap_err());
+    assert!(error.contains("Check DIRECT_DATABASE_URL: `sslrootcert=/path/of/ca.pem` names the authority"), "{error}");
+
+    let nowhere = database.options.clone().host("no-such-host.invalid");
+    let error = format!("{:#}", build(nowhere, &site).await.unwrap_err());
+    assert!(error.contains("cannot be reached: ") && error.ends_with("Check the host in DIRECT_DATABASE_URL."), "{error}");
 }
 
 #[tokio::test]
@@ -118,6 +232,6 @@ async fn the_server_stops_though_a_request_is_open() {
 
     let told = Instant::now();
     stop.send(()).unwrap();
-    server.await.unwrap().unwrap();
+    server.await.unwrap();
     assert!(told.elapsed() < Duration::from_secs(8), "{:?}", told.elapsed());
 }

@@ -1,0 +1,151 @@
+//! Connections: who gets one, and what becomes of one that is too slow.
+
+mod patience;
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{Router, extract::ConnectInfo};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tower_service::Service;
+
+use self::patience::Patient;
+use crate::{client_ip::ClientIp, limits, shutdown};
+
+/// Serves until `shutdown` resolves and the open requests have ended, or a few seconds have passed.
+pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+    let graceful = GracefulShutdown::new();
+    let guests = Peers::default();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                // One that is too many is closed at once: a client can try again, and who waits would not know.
+                if let Some(seat) = guests.seat(peer.ip()) {
+                    connection(stream, peer, seat, router.clone(), &graceful);
+                }
+            }
+            Err(error) => {
+                // Of a client that has gone already, or because there are no more file handles; those come back.
+                tracing::debug!("a connection cannot be taken: {error}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    // An error is that the time is over.
+    let _ = tokio::time::timeout(shutdown::GRACE, graceful.shutdown()).await;
+}
+
+fn connection(stream: TcpStream, peer: SocketAddr, seat: Seat, router: Router, graceful: &GracefulShutdown) {
+    let _ = stream.set_nodelay(true);
+    let (stream, patience) = Patient::new(stream);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        patience.head_is_read();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let (mut router, patience) = (router.clone(), patience.clone());
+        async move {
+            let response = router.call(request).await;
+            patience.is_answered();
+            response
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // Its own limit holds for the wait between two requests as well; for a head, `Patient` has a shorter one.
+        .header_read_timeout(limits::IDLE)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!("a connection has ended: {error}");
+        }
+        drop(seat);
+    });
+}
+
+/// How many connections each address has.
+#[derive(Clone, Default)]
+struct Peers(Arc<Mutex<Counts>>);
+
+#[derive(Default)]
+struct Counts {
+    all: usize,
+    of_each: HashMap<IpAddr, usize>,
+}
+
+impl Peers {
+    /// A place for one more connection, unless there are too many.
+    fn seat(&self, peer: IpAddr) -> Option<Seat> {
+        let client = ClientIp(peer);
+        let limit = if client.is_near() { limits::CONNECTIONS } else { limits::CONNECTIONS_OF_ONE };
+        let network = client.network();
+        let mut counts = self.lock();
+        let own = counts.of_each.get(&network).copied().unwrap_or(0);
+        if counts.all >= limits::CONNECTIONS || own >= limit {
+            return None;
+        }
+        counts.all += 1;
+        counts.of_each.insert(network, own + 1);
+        Some(Seat { peers: self.clone(), network })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of a connection; free again when it is dropped.
+struct Seat {
+    peers: Peers,
+    network: IpAddr,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut counts = self.peers.lock();
+        counts.all -= 1;
+        if let Entry::Occupied(mut own) = counts.of_each.entry(self.network) {
+            *own.get_mut() -= 1;
+            if *own.get() == 0 {
+                own.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_has_so_many_connections_and_no_more() {
+        let peers = Peers::default();
+        let seats = |address: &str| {
+            let address: IpAddr = address.parse().unwrap();
+            std::iter::from_fn(|| peers.seat(address)).collect::<Vec<_>>()
+        };
+        let far = seats("203.0.113.7");
+        assert_eq!(far.len(), limits::CONNECTIONS_OF_ONE);
+        let other = peers.seat("203.0.113.8".parse().unwrap());
+        assert!(other.is_some(), "another address, another limit");
+        drop(far);
+        assert_eq!(seats("2001:db8::1").len(), limits::CONNECTIONS_OF_ONE);
+        assert_eq!(seats("10.0.0.1").len(), limits::CONNECTIONS - 1, "a proxy may have all that are free");
+        drop(other);
+        assert!(peers.lock().of_each.is_empty());
+    }
+}

@@ -1,0 +1,201 @@
+//! Clients that hang up, at every moment of every kind of request, with a Postgres that takes its time.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use reqwest::{Client, RequestBuilder, Response, header};
+use schema::upload::Operation;
+use serde_json::json;
+
+use crate::{
+    helpers::{Browser, TestApp, TestDatabase, cookie, environment, spawn_app_in},
+    line::Line,
+};
+
+/// Requests in all. `CUT_REQUESTS` asks for more.
+fn requests() -> u64 {
+    std::env::var("CUT_REQUESTS").ok().and_then(|count| count.parse().ok()).unwrap_or(1600)
+}
+
+const CLIENTS: u64 = 16;
+
+const LINK: &str = "33333333-3333-4333-8333-333333333333";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hangs_up_breaks_nothing_for_others() {
+    let database = Arc::new(TestDatabase::create().await);
+    let line = Line::slow(&database.options, Duration::from_millis(3)).await;
+    let app = spawn_app_in(database.clone(), environment(line.options(&database.options))).await;
+    let mut owner = app.browser().await;
+    let shared = [
+        owner.put_list("shared", "Shared"),
+        owner.change(Operation::Put, "invitations", LINK, json!({ "list_id": "shared", "role": "editor" })),
+    ];
+    owner.upload(&[&shared]).await;
+
+    let story = Arc::new(Story::default());
+    let clients = (0..CLIENTS).map(|seed| {
+        let (url, story) = (app.url.clone(), story.clone());
+        tokio::spawn(async move { Visitor { url, random: Random(seed + 1), story }.run().await })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+
+    nothing_is_left_open(&app).await;
+    let promised = story.promised.lock().unwrap();
+    for query in promised.iter() {
+        assert_eq!(app.rows(query).await, "true", "was acknowledged: {query}");
+    }
+    let cut = story.cut.load(Ordering::Relaxed);
+    assert!(cut > requests() / 5, "clients have hung up: {cut}");
+    assert!(promised.len() as u64 > requests() / 10, "and have been answered: {}", promised.len());
+}
+
+/// Waits until all connections have come to rest, and looks that none of them rests within a transaction.
+async fn nothing_is_left_open(app: &TestApp) {
+    let states = "SELECT string_agg(DISTINCT state, ', ') AS states FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'app-server'
+            AND (state <> 'idle' OR wait_event_type = 'Lock')";
+    // Postgres itself ends a transaction that stands still, but only after a while.
+    let rest = async {
+        while !app.rows(states).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(8), rest).await.is_err() {
+        panic!("connections are left: {}", app.rows(states).await);
+    }
+}
+
+#[derive(Default)]
+struct Story {
+    /// Queries that must be true, because somebody has been told so.
+    promised: Mutex<Vec<String>>,
+    cut: AtomicU64,
+    count: AtomicU64,
+}
+
+/// Somebody who asks for this and that, and often does not wait.
+struct Visitor {
+    url: String,
+    random: Random,
+    story: Arc<Story>,
+}
+
+impl Visitor {
+    async fn run(mut self) {
+        let mut guest = None;
+        while self.story.count.fetch_add(1, Ordering::Relaxed) < requests() {
+            match (self.random.below(10), guest.as_mut()) {
+                (0, _) | (_, None) => guest = self.page(None).await.or(guest),
+                (1, Some(browser)) => drop(self.page(Some(browser)).await),
+                (2, Some(browser)) => self.token(browser).await,
+                (3, Some(browser)) => self.join(browser).await,
+                (4, Some(browser)) => self.account(browser).await,
+                (_, Some(browser)) => self.upload(browser).await,
+            }
+        }
+    }
+
+    async fn page(&mut self, known: Option<&mut Browser>) -> Option<Browser> {
+        let page = self.get("/");
+        let page = match known {
+            Some(browser) => page.header(header::COOKIE, &browser.cookie),
+            None => page,
+        };
+        let page = self.send(page).await?;
+        let cookie = cookie(&page)?;
+        let user_id = cookie.split('.').nth(1)?.to_owned();
+        Some(Browser { url: self.url.clone(), cookie, user_id, client_id: "browser".to_owned(), next_op_id: 1 })
+    }
+
+    async fn token(&mut self, browser: &Browser) {
+        let token = self.get("/api/powersync/token").header(header::COOKIE, &browser.cookie);
+        self.send(token).await;
+    }
+
+    async fn join(&mut self, browser: &Browser) {
+        let join = self.post(&format!("/api/invitations/{LINK}/join"), browser);
+        if self.send(join).await.is_some() {
+            self.promise(format!(
+                "SELECT EXISTS (SELECT FROM members WHERE list_id = 'shared' AND user_id = '{}')",
+                browser.user_id
+            ));
+        }
+    }
+
+    async fn account(&mut self, browser: &mut Browser) {
+        let name = format!("{}", browser.user_id);
+        let create = self.post("/api/account", browser);
+        let create = create.json(&json!({ "name": name, "password": "correct horse" }));
+        if let Some(created) = self.send(create).await {
+            self.promise(format!("SELECT EXISTS (SELECT FROM users WHERE name = '{name}')"));
+            browser.cookie = cookie(&created).unwrap();
+        }
+    }
+
+    async fn upload(&mut self, browser: &mut Browser) {
+        let id = format!("{}-{}", browser.user_id, browser.next_op_id);
+        let list = [browser.put_list(&id, "Mine"), browser.put_todo(&id, &id, "To do")];
+        let request = browser.request(&[&list]);
+        let upload = self.post("/api/sync", browser).json(&request);
+        if self.send(upload).await.is_some() {
+            self.promise(format!("SELECT EXISTS (SELECT FROM todos WHERE id = '{id}')"));
+        }
+    }
+
+    fn get(&mut self, path: &str) -> RequestBuilder {
+        let address = self.random.address();
+        Client::new().get(format!("{}{path}", self.url)).header("x-forwarded-for", address)
+    }
+
+    fn post(&mut self, path: &str, browser: &Browser) -> RequestBuilder {
+        let address = self.random.address();
+        let post = Client::new().post(format!("{}{path}", self.url)).header("x-forwarded-for", address);
+        post.header(header::COOKIE, &browser.cookie)
+    }
+
+    /// The answer, if it is a good one and is waited for.
+    async fn send(&mut self, request: RequestBuilder) -> Option<Response> {
+        // A request takes some ten to a hundred milliseconds here, so every moment of one is hit.
+        let patience = match self.random.below(3) {
+            0 => Duration::from_secs(60),
+            _ => Duration::from_micros(self.random.below(60_000)),
+        };
+        match tokio::time::timeout(patience, request.send()).await {
+            Ok(answer) => Some(answer.unwrap()).filter(|answer| answer.status().is_success()),
+            Err(_) => {
+                self.story.cut.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
+    fn promise(&self, query: String) {
+        self.story.promised.lock().unwrap().push(query);
+    }
+}
+
+/// SplitMix64: the same numbers for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (bits ^ (bits >> 31)) % limit
+    }
+
+    /// Of somebody who has not been here, so that no limit per address is met.
+    fn address(&mut self) -> String {
+        format!("{}.{}.{}.{}", self.below(100) + 20, self.below(256), self.below(256), self.below(256))
+    }
+}
