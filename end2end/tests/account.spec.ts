@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { live, storedForOffline, userId } from "../harness/device.ts";
 import { localRows } from "../harness/local-database.ts";
 import {
@@ -57,11 +58,11 @@ test("what is wrong with a name or a password is said, and can be put right", as
   await fillIn(page, "Sign in", { Name: name, Password: "wrong horse" });
   await expect(page.getByRole("alert")).toHaveText("The name or the password is wrong.");
   await fillIn(page, "Create an account", { Name: name, "New password": password });
-  await expect(page.getByText("Somebody has this name already: choose another, or sign in.")).toBeVisible();
-  await fillIn(page, "Create an account", { Name: `${name}!`, "New password": "short" });
+  await expect(page.getByText("Somebody has this name already, or one that looks like it: choose another, or sign in.")).toBeVisible();
+  await fillIn(page, "Create an account", { Name: `${name} 2`, "New password": "short" });
   await expect(page.getByText("A password must have at least 8 characters.")).toBeVisible();
-  await fillIn(page, "Create an account", { Name: `${name}!`, "New password": password });
-  await expect(page.getByText(`You are signed in as ${name}!.`)).toBeVisible();
+  await fillIn(page, "Create an account", { Name: `${name} 2`, "New password": password });
+  await expect(page.getByText(`You are signed in as ${name} 2.`)).toBeVisible();
 });
 
 test("who signs out leaves nothing behind for who comes after, with a network or without", async ({
@@ -305,6 +306,20 @@ test("who deletes the account leaves nothing, here or on the server", async ({ d
   expect(await localRows(page, stack, "ps_oplog", ann)).toBe(0);
 });
 
+test("people take what they have along as a file", async ({ device }) => {
+  const page = await device.open();
+  await addList(page, "To take along");
+  await synced(page);
+  await openAccount(page);
+  const downloading = page.waitForEvent("download");
+  await page.getByRole("link", { name: "Download my data" }).click();
+  const download = await downloading;
+  expect(download.suggestedFilename()).toBe("my-data.json");
+  const data = JSON.parse(await readFile(await download.path(), "utf8")) as { lists: { name: string }[] };
+  expect(data.lists.map((list) => list.name)).toEqual(["To take along"]);
+  await expect(page.getByRole("heading", { name: "Account", exact: true })).toBeVisible();
+});
+
 test("the account's page fits a narrow screen", async ({ newDevice }) => {
   const page = await (await newDevice({ viewport: { width: 320, height: 640 } })).open("/account");
   await expect(page.getByRole("form", { name: "Create an account" })).toBeVisible();
@@ -315,7 +330,7 @@ test("the account's page fits a narrow screen", async ({ newDevice }) => {
 
 /** Ends a user's sessions, as a new password does. */
 async function endSessions({ sql }: Stack, user: string) {
-  await sql`UPDATE users SET session_generation = session_generation + 1 WHERE id = ${user}`;
+  await sql`DELETE FROM sessions WHERE user_id = ${user}`;
 }
 
 /** Returns when a user's list is in Postgres. */

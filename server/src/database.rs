@@ -54,13 +54,13 @@ pub(crate) async fn wait(options: &PgConnectOptions) -> anyhow::Result<()> {
 /// Connects as the pool will, and finds out whether it is Postgres itself that has answered.
 async fn look(options: &PgConnectOptions) -> sqlx::Result<()> {
     let mut connection = PgConnection::connect_with(&limited(options)).await?;
-    let limit: String = sqlx::query_scalar("SHOW statement_timeout").fetch_one(&mut connection).await?;
+    let limit: String = sqlx::query_scalar("SELECT setting FROM pg_settings WHERE name = 'statement_timeout'")
+        .fetch_one(&mut connection)
+        .await?;
     connection.close().await?;
-    match limit.as_str() {
-        // A pooler that ignores what it does not know gives every statement to any of its connections.
-        "0" => Err(sqlx::Error::Configuration(POOLER.into())),
-        _ => Ok(()),
-    }
+    // A pooler that drops settings gives every statement to any of its connections.
+    let is_ours = limit == limits::STATEMENT.as_millis().to_string();
+    is_ours.then_some(()).ok_or_else(|| sqlx::Error::Configuration(POOLER.into()))
 }
 
 const POOLER: &str = "a pooler has answered, and dropped the settings of this connection";

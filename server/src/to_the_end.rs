@@ -57,9 +57,13 @@ mod tests {
         };
         let router = Router::new()
             .route("/", get(handler))
-            .route("/panic", get(|| async { panic!("as a handler with a mistake does") }))
+            .route("/panic", get(mistaken))
             .layer(middleware::from_fn_with_state(limit, run));
         Slow { go, done, router }
+    }
+
+    async fn mistaken() -> StatusCode {
+        panic!("as a handler with a mistake does");
     }
 
     fn to(path: &str) -> Request {

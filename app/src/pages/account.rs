@@ -109,6 +109,7 @@ fn GuestAccount(
                 <SecretForm label="Sign in" button="Sign in" fields=&[NAME, PASSWORD] on_submit=sign_in />
             </Show>
         </section>
+        <YourData />
         <section>
             <h2>"Leave"</h2>
             <Act
@@ -149,6 +150,7 @@ fn NamedAccount(name: String) -> impl IntoView {
                 on_submit=change
             />
         </section>
+        <YourData />
         <section>
             <h2>"Leave"</h2>
             <SecretForm
@@ -158,6 +160,21 @@ fn NamedAccount(name: String) -> impl IntoView {
                 fields=&[PASSWORD]
                 on_submit=delete
             />
+        </section>
+    }
+}
+
+/// A copy of everything, to take along.
+#[component]
+fn YourData() -> impl IntoView {
+    view! {
+        <section>
+            <h2>"Your data"</h2>
+            <p>"Everything that you can read here, as one JSON file. What this device has not sent yet is not in it."</p>
+            // For the server, and no page of the app's.
+            <a href="/api/account/export" rel="external" download="my-data.json">
+                "Download my data"
+            </a>
         </section>
     }
 }

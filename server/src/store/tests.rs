@@ -209,7 +209,7 @@ async fn migrated() -> (TestDatabase, PgPool, PgPool) {
     let database = TestDatabase::create().await;
     let pages = pool(&database.options);
     let server = PgPool::connect_lazy_with(database.options.clone());
-    migrations::run(&server).await.unwrap();
+    migrations::run(&database.options).await.unwrap();
     (database, pages, server)
 }
 

@@ -88,6 +88,11 @@ pub fn environment(database: PgConnectOptions) -> Environment {
 }
 
 impl TestApp {
+    /// An app that is running already.
+    pub fn at(url: String, pool: PgPool, database: Arc<TestDatabase>, site: TempDir) -> TestApp {
+        TestApp { url, pool, _database: database, _site: site }
+    }
+
     /// A guest's browser, of whom something has been kept already.
     pub async fn browser(&self) -> Browser {
         let browser = self.newcomer().await;

@@ -8,6 +8,7 @@
 )]
 
 mod account;
+mod budget;
 mod cut;
 mod database;
 mod guests;

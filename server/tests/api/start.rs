@@ -116,7 +116,7 @@ async fn start_against(answer: &'static [u8]) -> String {
 #[tokio::test]
 async fn what_does_not_heal_stops_the_start_at_once_and_says_what_to_change() {
     // What PgBouncer says where it is not told to ignore such settings.
-    let pooler = b"E\0\0\0\x41SFATAL\0C08P01\0Munsupported startup parameter: options         \0\0";
+    let pooler = b"E\0\0\0\x44SFATAL\0C08P01\0Munsupported startup parameter: options         \0\0";
     assert_snapshot!(start_against(pooler).await, @"");
     assert_snapshot!(start_against(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await, @"");
 

@@ -68,7 +68,7 @@ impl Server {
     async fn start() -> Server {
         let database = TestDatabase::create().await;
         let pool = PgPool::connect_with(database.options.clone()).await.unwrap();
-        migrations::run(&pool).await.unwrap();
+        migrations::run(&database.options).await.unwrap();
         pool.execute("INSERT INTO users (id) VALUES ('ann'), ('bob')").await.unwrap();
         for Table { name, .. } in RULES.tables {
             // The app may have a table of that name, too.

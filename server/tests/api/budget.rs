@@ -1,0 +1,166 @@
+//! Clients that take all they can get, and somebody who goes on working meanwhile.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use ed25519_dalek::pkcs8::EncodePrivateKey;
+use reqwest::StatusCode;
+use serde_json::json;
+use sqlx::{ConnectOptions, PgPool};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+};
+
+use crate::helpers::{Browser, POWERSYNC_URL, TestApp, TestDatabase, signing_key};
+
+/// A server in a process of its own, so that its memory can be measured.
+struct Server {
+    process: Child,
+    app: TestApp,
+}
+
+impl Server {
+    async fn start() -> Server {
+        let database = TestDatabase::create().await;
+        let site = tempfile::tempdir().unwrap();
+        std::fs::create_dir(site.path().join("pkg")).unwrap();
+        let url = database.options.to_url_lossy().to_string();
+        let key = BASE64_STANDARD.encode(signing_key().to_pkcs8_der().unwrap().as_bytes());
+        let mut process = Command::new(env!("CARGO_BIN_EXE_server"))
+            .current_dir(site.path())
+            .envs([("VITE_POWERSYNC_URL", POWERSYNC_URL), ("POWERSYNC_URL", POWERSYNC_URL)])
+            .envs([("VITE_POWERSYNC_TOKEN_ENDPOINT", "/api/powersync/token"), ("POWERSYNC_API_TOKEN", "token")])
+            .envs([("VITE_DATABASE_URL", &url), ("DIRECT_DATABASE_URL", &url), ("POWERSYNC_SIGNING_KEY", &key)])
+            .envs([("LEPTOS_OUTPUT_NAME", "app"), ("LEPTOS_SITE_ADDR", "127.0.0.1:0"), ("RUST_LOG", "info")])
+            .env("LEPTOS_SITE_ROOT", site.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap());
+        let address = loop {
+            let mut line = String::new();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server has ended");
+            if let Some((_, address)) = line.trim_end().split_once("serving http://") {
+                break address.to_owned();
+            }
+        };
+        // What else it says is read, so that it is not held up, and shown where the test fails.
+        std::thread::spawn(move || log.lines().map_while(Result::ok).for_each(|line| println!("{line}")));
+        let pool = PgPool::connect_lazy_with(database.options.clone());
+        let app = TestApp::at(format!("http://{address}"), pool, database.into(), site);
+        Server { process, app }
+    }
+
+    /// The most memory that it has ever had, in bytes; `None` where the system does not tell.
+    fn peak_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(Path::new("/proc").join(self.process.id().to_string()).join("status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_takes_all_they_can_get_holds_up_nobody() {
+    let server = Server::start().await;
+    let app = &server.app;
+    let mut user = app.browser().await;
+    let list = [user.put_list("l", "Mine")];
+    user.upload(&[&list]).await;
+
+    let mut attackers = JoinSet::new();
+    for number in 0..12 {
+        let attacker = app.newcomer().await;
+        // So much, again and again: once as one transaction that is too large, once as one that is as large as may be.
+        attackers.spawn(async move {
+            loop {
+                for changes in [100_000, 10_000] {
+                    let body = many_tiny_changes(&attacker, number, changes);
+                    attacker.post_text(body).await;
+                }
+            }
+        });
+    }
+    for _ in 0..4 {
+        let attacker = app.newcomer().await;
+        attackers.spawn(async move {
+            loop {
+                let body = nested_arrays(&attacker);
+                let uploads = (0..4).map(|_| attacker.post_text(body.clone()));
+                futures::future::join_all(uploads).await;
+            }
+        });
+    }
+    let address = app.url.strip_prefix("http://").unwrap().to_owned();
+    let half_open = (0..3000).map(|number| half_open(address.clone(), number));
+    let half_open: JoinSet<_> = half_open.collect();
+
+    let mut slowest = Duration::ZERO;
+    for number in 0..100 {
+        let todo = [user.put_todo(&format!("t{number}"), "l", "To do")];
+        let request = user.request(&[&todo]);
+        let began = Instant::now();
+        let answer = user.post(&request).await;
+        let took = began.elapsed();
+        assert_eq!(answer.status(), StatusCode::OK);
+        slowest = slowest.max(took);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    println!("the slowest upload took {slowest:?}; peak memory {:?} bytes", server.peak_memory());
+    assert!(slowest < Duration::from_secs(1), "an upload took {slowest:?}");
+    assert_eq!(app.rows("SELECT count(*) FROM todos WHERE list_id = 'l'").await, "100");
+    if let Some(memory) = server.peak_memory() {
+        assert!(memory < 256 * 1024 * 1024, "{memory} bytes");
+    }
+    attackers.shutdown().await;
+    // Each of them has been closed by the server by now, or will be.
+    let closed = half_open.join_all().await;
+    assert!(closed.iter().all(|closed| *closed), "{closed:?}");
+}
+
+/// An upload of one transaction with so many changes, none of which makes a row.
+fn many_tiny_changes(attacker: &Browser, number: usize, changes: usize) -> String {
+    let change = |op_id| json!({ "op_id": op_id, "op": "DELETE", "type": "todos", "id": "x" });
+    let changes: Vec<_> = (1..=changes).map(change).collect();
+    json!({
+        "client_id": format!("attacker-{number}-{}", uuid::Uuid::new_v4()),
+        "user_id": attacker.user_id,
+        "transactions": [{ "changes": changes }],
+    })
+    .to_string()
+}
+
+/// Eight megabytes of a value that is all brackets.
+fn nested_arrays(attacker: &Browser) -> String {
+    let arrays = vec!["[[],[]]"; 1024 * 1024].join(",");
+    format!(
+        r#"{{"client_id":"attacker","user_id":"{}","transactions":[{{"changes":[{{"op_id":1,"op":"PUT","type":"todos","id":"x","data":{{"title":[{arrays}]}}}}]}}]}}"#,
+        attacker.user_id
+    )
+}
+
+/// A connection that says half of what it has to say, or nothing; whether the server has ended it.
+async fn half_open(address: String, number: usize) -> bool {
+    let Ok(mut socket) = TcpStream::connect(address).await else { return true };
+    if number % 2 == 0 {
+        let _ = socket.write_all(b"GET / HTTP/1.1\r\nhost: ").await;
+    }
+    let ended = async {
+        let mut buffer = [0; 1024];
+        while let Ok(1..) = socket.read(&mut buffer).await {}
+    };
+    tokio::time::timeout(Duration::from_secs(60), ended).await.is_ok()
+}
