@@ -32,6 +32,9 @@ pub enum Error {
     /// 429: that was too often; how long to wait.
     #[error("That was too often. Try again in {} seconds.", .0.as_secs() + 1)]
     TooMany(Duration),
+    /// 503: the server has as much to do as it can at this moment.
+    #[error("The server is busy. Try again in a moment.")]
+    Busy,
     /// 503: something is away that will be back; the same request will succeed later.
     #[error("The database cannot be reached at the moment: try again.")]
     Unavailable,
@@ -49,6 +52,10 @@ impl IntoResponse for Error {
             Error::TooMany(wait) => {
                 let retry_after = [(header::RETRY_AFTER, (wait.as_secs() + 1).to_string())];
                 return (StatusCode::TOO_MANY_REQUESTS, retry_after, self.body()).into_response();
+            }
+            Error::Busy => {
+                let retry_after = [(header::RETRY_AFTER, "1")];
+                return (StatusCode::SERVICE_UNAVAILABLE, retry_after, self.body()).into_response();
             }
             Error::Unauthenticated => StatusCode::UNAUTHORIZED,
             Error::NoSuchPath | Error::NoSuchInvitation => StatusCode::NOT_FOUND,

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use tower_sessions::ExpiredDeletion;
 use tower_sessions_sqlx_store::PostgresStore;
 
-use crate::{rate_limit::RateLimits, session};
+use crate::{rate_limit::RateLimits, session, upload::replay};
 
 /// Deletes old uploads and expired sessions, now and once a day, and forgets what nobody is limited by, once a minute.
 pub(crate) fn spawn(pool: PgPool, rate_limits: Arc<RateLimits>) -> anyhow::Result<()> {
@@ -31,7 +31,7 @@ pub(crate) fn spawn(pool: PgPool, rate_limits: Arc<RateLimits>) -> anyhow::Resul
 }
 
 async fn delete(pool: &PgPool, sessions: &PostgresStore) -> anyhow::Result<()> {
-    sqlx::query("DELETE FROM uploads WHERE received_at < now() - interval '7 days'").execute(pool).await?;
+    replay::forget(pool).await?;
     sessions.delete_expired().await?;
     Ok(())
 }

@@ -126,6 +126,9 @@ pub(crate) struct AppState {
     pool: PgPool,
     /// Only for what pages read while they are rendered.
     page_pool: PgPool,
+    /// Only for uploads.
+    upload_pool: PgPool,
+    turns: Arc<upload::Turns>,
     token_signer: Arc<TokenSigner>,
     powersync_url: String,
     token_endpoint: String,
@@ -154,6 +157,8 @@ impl AppState {
             leptos_options,
             pool,
             page_pool: store::pool(&environment.pooled_database),
+            upload_pool: database::pool(&environment.direct_database),
+            turns: Arc::new(upload::Turns::new()),
             token_signer: Arc::new(TokenSigner::new(&environment.signing_key, powersync_url.clone())?),
             powersync_url,
             token_endpoint: environment.token_endpoint,

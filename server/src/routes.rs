@@ -51,7 +51,7 @@ fn api() -> Router<AppState> {
     Router::new()
         .merge(account::routes())
         .route("/api/powersync/token", get(token::get))
-        .route("/api/sync", post(upload::post).layer(upload::body_limit()))
+        .route("/api/sync", post(upload::post))
         .route("/api/invitations/{id}", get(invitations::get))
         .route("/api/invitations/{id}/join", post(invitations::join))
         .route("/api/{*path}", any(|| async { Error::NoSuchPath }))
