@@ -30,6 +30,9 @@ mod sync_config;
 #[cfg(test)]
 #[path = "../tests/api/database.rs"]
 mod test_database;
+#[cfg(test)]
+#[path = "../tests/api/random.rs"]
+mod test_random;
 mod token;
 mod upload;
 

@@ -6,6 +6,9 @@
 //! long as the user does. What was sent and what the verdict was is kept for a week only: nobody who comes later needs to
 //! be told why a change was rejected, because the notice of it has been delivered long ago.
 
+#[cfg(test)]
+mod tests;
+
 use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 
 use super::{Client, rejection::Culprit, wire::Delivered};

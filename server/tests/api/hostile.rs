@@ -7,7 +7,10 @@ use reqwest::StatusCode;
 use schema::upload::{Change, Operation, Outcome, Transaction, UploadRequest, UploadResponse};
 use serde_json::{Map, Value, json};
 
-use crate::helpers::{Browser, TestApp, spawn_app};
+use crate::{
+    helpers::{Browser, TestApp, spawn_app},
+    random::Random,
+};
 
 const CHANGES: usize = 10_000;
 const CHANGES_A_REQUEST: usize = 250;
@@ -375,25 +378,5 @@ impl Attack {
             json!(self.victim),
         ];
         self.random.pick(&values).clone()
-    }
-}
-
-/// SplitMix64: the same numbers for the same seed, everywhere.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % end as u64) as usize
-    }
-
-    fn one_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-
-    fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
-        &choices[self.below(choices.len())]
     }
 }

@@ -13,6 +13,7 @@ mod helpers;
 mod hostile;
 mod line;
 mod pages;
+mod random;
 mod rights;
 mod rows;
 mod sharing;
