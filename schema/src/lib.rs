@@ -10,6 +10,7 @@ pub mod account;
 mod client;
 mod column;
 mod postgres;
+pub mod queue;
 mod row;
 pub mod sharing;
 mod table;

@@ -6,23 +6,39 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The body of `POST /api/sync`.
+/// Changes of one client transaction, at the most: Postgres applies them in one transaction, which others wait for.
+pub const MAX_CHANGES: usize = 10_000;
+
+/// Bytes of one client transaction's JSON, at the most. The server takes a body of eight mebibytes; this leaves room for
+/// what stands around the changes.
+pub const MAX_BYTES: usize = 7 * 1024 * 1024;
+
+/// The body of `POST /api/sync`. `C` is a [`Change`], or the text of one where it is only passed on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct UploadRequest {
-    /// The id of the browser's database. Together with [`Change::op_id`] it names a change for good.
+pub struct UploadRequest<C = Change> {
+    /// The id of the browser's database. Together with [`Transaction::epoch`] and [`Change::op_id`] it names a change for
+    /// good.
     pub client_id: String,
     /// The user whose changes these are, so that they are never taken for those of whoever has signed in meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
     /// The client transactions, oldest first.
-    pub transactions: Vec<Transaction>,
+    pub transactions: Vec<Transaction<C>>,
 }
 
 /// What one `write_transaction` changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Transaction {
+pub struct Transaction<C = Change> {
+    /// The epoch of the browser's database in which it was made ([`crate::queue`]). Pages from before there were epochs
+    /// send none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<String>,
     /// The changes, oldest first.
-    pub changes: Vec<Change>,
+    pub changes: Vec<C>,
+    /// Says that this is only the outline of a transaction which is too large to be sent: `changes` are its first and its
+    /// last without their columns, and so many more are left out. It is never applied; its user gets a notice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub omitted: Option<u64>,
 }
 
 /// One changed row, as PowerSync's upload queue holds it.
@@ -120,6 +136,8 @@ pub enum Code {
     Constraint,
     /// The row is not any more what it was when the user changed it, and its table does not merge such changes.
     Stale,
+    /// The user would have more rows than a device can hold.
+    TooManyRows,
     /// Another change in the same client transaction was rejected, and they go together.
     Transaction,
 }
@@ -135,6 +153,7 @@ impl Code {
             Code::Forbidden => "forbidden",
             Code::Constraint => "constraint",
             Code::Stale => "stale",
+            Code::TooManyRows => "too_many_rows",
             Code::Transaction => "transaction",
         }
     }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 
-use crate::{rate_limit::RateLimits, users};
+use crate::{rate_limit::RateLimits, upload::replay, users};
 
 /// Deletes old uploads, expired sessions and guests who cannot come back, now and once a day, and forgets what nobody is limited
 /// by, once a minute.
@@ -28,7 +28,7 @@ pub(crate) fn spawn(pool: PgPool, rate_limits: Arc<RateLimits>) {
 }
 
 async fn delete(pool: &PgPool) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM uploads WHERE received_at < now() - interval '7 days'").execute(pool).await?;
+    replay::forget(pool).await?;
     sqlx::query("DELETE FROM sessions WHERE expiry_date < now()").execute(pool).await?;
     users::forget(pool).await
 }

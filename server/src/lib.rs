@@ -33,6 +33,9 @@ mod sync_config;
 #[cfg(test)]
 #[path = "../tests/api/database.rs"]
 mod test_database;
+#[cfg(test)]
+#[path = "../tests/api/random.rs"]
+mod test_random;
 mod to_the_end;
 mod token;
 mod upload;
@@ -121,6 +124,7 @@ pub(crate) struct AppState {
     upload_pool: PgPool,
     /// Only for what pages read while they are rendered.
     page_pool: PgPool,
+    turns: Arc<upload::Turns>,
     token_signer: Arc<TokenSigner>,
     powersync_url: String,
     token_endpoint: String,
@@ -147,6 +151,7 @@ impl AppState {
             upload_pool: database::pool(&environment.direct_database, upload::CONNECTIONS),
             pool,
             page_pool: store::pool(&environment.pooled_database),
+            turns: Arc::new(upload::Turns::new()),
             token_signer: Arc::new(TokenSigner::new(&environment.signing_key, powersync_url.clone())?),
             powersync_url,
             token_endpoint: environment.token_endpoint,

@@ -69,7 +69,7 @@ fn api() -> Router<AppState> {
 }
 
 fn uploads() -> Router<AppState> {
-    Router::new().route("/api/sync", post(upload::post).layer(upload::body_limit()))
+    Router::new().route("/api/sync", post(upload::post))
 }
 
 fn pages(state: &AppState) -> Router<AppState> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schema::upload::{Change, Outcome, Transaction, Verdict};
+use schema::upload::{Operation, Outcome, Verdict};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use super::{
@@ -11,7 +11,8 @@ use super::{
     conflict::{self, Conflict},
     rejection::{self, Culprit, Rejected},
     replay::{self, Delivery},
-    statement,
+    rows, statement,
+    wire::{Delivered, Sent},
 };
 use crate::error::{Error, Result};
 
@@ -23,13 +24,14 @@ pub(super) async fn transaction(
     pool: &PgPool,
     rules: Rules,
     client: &Client,
-    transaction: &Transaction,
+    delivered: &Delivered,
 ) -> Result<Vec<Verdict>> {
-    let Some(last) = transaction.changes.last() else { return Ok(Vec::new()) };
-    let digest = replay::digest(transaction).map_err(|_| Error::Internal)?;
+    if delivered.op_ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut attempt = 1;
-    let culprit = loop {
-        match once(pool, rules, client, transaction, last.op_id, &digest).await {
+    let applied = loop {
+        match once(pool, rules, client, delivered).await {
             Err(error) if attempt < ATTEMPTS && collided(&error) => {
                 tokio::time::sleep(Duration::from_millis(10) * attempt).await;
                 attempt += 1;
@@ -37,13 +39,28 @@ pub(super) async fn transaction(
             result => break result?,
         }
     };
-    Ok(match culprit {
-        Some(culprit) => rejection::verdicts(transaction, &culprit),
-        None => {
-            let applied = |change: &Change| Verdict { op_id: change.op_id, outcome: Outcome::Applied };
-            transaction.changes.iter().map(applied).collect()
+    match applied {
+        Applied::All => {
+            let applied = |op_id: &i64| Verdict { op_id: *op_id, outcome: Outcome::Applied };
+            Ok(delivered.op_ids.iter().map(applied).collect())
         }
-    })
+        Applied::None(culprit) => Ok(rejection::verdicts(delivered, &culprit)),
+        Applied::NoUser => Err(Error::Unauthenticated),
+    }
+}
+
+/// What became of a client transaction.
+enum Applied {
+    All,
+    None(Culprit),
+    /// The user has been deleted meanwhile.
+    NoUser,
+}
+
+impl From<Option<Culprit>> for Applied {
+    fn from(culprit: Option<Culprit>) -> Applied {
+        culprit.map_or(Applied::All, Applied::None)
+    }
 }
 
 /// A serialization failure or a deadlock: Postgres chose this transaction to give way to another.
@@ -54,25 +71,29 @@ fn collided(error: &sqlx::Error) -> bool {
 
 /// The one Postgres transaction. The note that makes a repetition harmless, the changes and the notice of a rejection
 /// are committed together or not at all.
-async fn once(
-    pool: &PgPool,
-    rules: Rules,
-    client: &Client,
-    transaction: &Transaction,
-    op_id: i64,
-    digest: &[u8],
-) -> sqlx::Result<Option<Culprit>> {
+async fn once(pool: &PgPool, rules: Rules, client: &Client, delivered: &Delivered) -> sqlx::Result<Applied> {
     let mut outer = pool.begin().await?;
-    if let Delivery::Repeated(culprit) = replay::note(&mut outer, client, op_id, digest).await? {
-        return Ok(culprit);
+    match replay::note(&mut outer, client, delivered).await {
+        Err(error) if is_without_user(&error) => return Ok(Applied::NoUser),
+        Err(error) => return Err(error),
+        Ok(Delivery::Repeated(culprit)) => return Ok(culprit.into()),
+        Ok(Delivery::New) => {}
     }
-    let culprit = changes(&mut outer, rules, &client.user_id, &transaction.changes).await?;
+    let culprit = match delivered.too_large {
+        Some(changes) => Some(Culprit { index: 0, rejected: Rejected::too_large(changes) }),
+        None => changes(&mut outer, rules, &client.user_id, &delivered.changes).await?,
+    };
     if let Some(culprit) = &culprit {
-        rejection::notify(&mut outer, &client.user_id, transaction, culprit).await?;
-        replay::note_rejected(&mut outer, client, op_id, culprit).await?;
+        rejection::notify(&mut outer, &client.user_id, delivered, culprit).await?;
+        replay::note_rejected(&mut outer, client, delivered, culprit).await?;
     }
     outer.commit().await?;
-    Ok(culprit)
+    Ok(culprit.into())
+}
+
+/// A note refers to its user.
+fn is_without_user(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.is_foreign_key_violation())
 }
 
 /// Applies all changes under the user's rights, or none, and then names the one that is to blame.
@@ -80,7 +101,7 @@ async fn changes(
     connection: &mut PgConnection,
     rules: Rules,
     user_id: &str,
-    changes: &[Change],
+    changes: &[Sent],
 ) -> sqlx::Result<Option<Culprit>> {
     let mut savepoint = connection.begin().await?;
     let Err((index, obstacle)) = each(&mut savepoint, rules, user_id, changes).await else {
@@ -118,7 +139,7 @@ async fn each(
     connection: &mut PgConnection,
     rules: Rules,
     user_id: &str,
-    changes: &[Change],
+    changes: &[Sent],
 ) -> std::result::Result<(), (usize, Obstacle)> {
     act_as(connection, "app_user", user_id).await.map_err(|error| (0, Obstacle::Fault(error)))?;
     for (index, change) in changes.iter().enumerate() {
@@ -127,17 +148,24 @@ async fn each(
     // A constraint that a migration has made DEFERRABLE would otherwise fail at COMMIT, too late for a verdict. Which
     // change breaks it is not known then; the last one stands for all.
     let last = changes.len() - 1;
-    let deferred = sqlx::query("SET CONSTRAINTS ALL IMMEDIATE").execute(connection).await;
-    deferred.map(|_| ()).map_err(|error| (last, Obstacle::Postgres(error)))
+    let deferred = sqlx::query("SET CONSTRAINTS ALL IMMEDIATE").execute(&mut *connection).await;
+    deferred.map_err(|error| (last, Obstacle::Postgres(error)))?;
+    let put = changes.iter().filter(|change| change.op == Operation::Put).count();
+    let full = rows::exceeded(connection, rules.tables, user_id, put).await;
+    match full.map_err(|error| (last, Obstacle::Fault(error)))? {
+        true => Err((last, Obstacle::Rejected(Rejected::too_many_rows()))),
+        false => Ok(()),
+    }
 }
 
 async fn one(
     connection: &mut PgConnection,
     rules: Rules,
     user_id: &str,
-    change: &Change,
+    sent: &Sent,
 ) -> std::result::Result<(), Obstacle> {
-    let mut change = CheckedChange::parse(rules.tables, change).map_err(Obstacle::Rejected)?;
+    let change = sent.read().map_err(Obstacle::Rejected)?;
+    let mut change = CheckedChange::parse(rules.tables, &change).map_err(Obstacle::Rejected)?;
     let conflict = conflict::of(rules.strategies, change.table);
     // The last write wins without a look at the row.
     if !matches!(conflict, Conflict::LastWriteWins) {
@@ -179,7 +207,7 @@ async fn nobody_has(
 }
 
 /// Takes on a role until the transaction ends; `none` is the server's own.
-async fn act_as(connection: &mut PgConnection, role: &str, user_id: &str) -> sqlx::Result<()> {
+pub(super) async fn act_as(connection: &mut PgConnection, role: &str, user_id: &str) -> sqlx::Result<()> {
     sqlx::query("SELECT set_config('role', $1, true), set_config('app.user_id', $2, true)")
         .bind(role)
         .bind(user_id)

@@ -96,7 +96,12 @@ fn cell<'a>(
         return Err(Rejected::new(Code::TooLarge, format!("{table}.{name} {expected}.")));
     }
     let cell = Cell::parse(column.kind, value).ok_or_else(|| {
-        let (expected, found) = (Cell::expected(column.kind), shortened(&value.to_string()));
+        let found = match value {
+            // What stands for a value that no column takes (`Sent::read`).
+            Value::Array(text) => text.first().and_then(Value::as_str).unwrap_or_default().to_owned(),
+            value => shortened(&value.to_string()),
+        };
+        let expected = Cell::expected(column.kind);
         Rejected::new(Code::WrongType, format!("{table}.{name} must be {expected}, and is {found}."))
     })?;
     Ok((column, cell))
@@ -107,7 +112,7 @@ fn is_id(id: &str) -> bool {
 }
 
 /// What a browser sent may be of any length; a sentence should not be.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(40) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

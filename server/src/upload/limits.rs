@@ -1,16 +1,59 @@
-//! How large what a browser sends may be. All of it is checked before Postgres sees anything.
+//! How much browsers may send, and how much of it is worked on at once. All of it is checked before Postgres sees anything,
+//! but for [`ROWS`].
 //!
 //! Limits that mean something to people, such as 200 characters for a name, are `CHECK` constraints in `migrations/`,
 //! whose comments people read. What remains are limits of Postgres itself, such as 2704 bytes for an index entry: a
 //! change that breaks one is rejected as `too_large` as well.
+//!
+//! A transaction that is too large gets a verdict, so that its browser's queue goes on; `schema::upload` says what is. All
+//! else is answered by a status, after which the browser sends less, or the same again.
+
+use std::time::Duration;
 
 use schema::ColumnKind;
 use serde_json::Value;
 
-/// Bytes of a request: far more than a browser sends at once, and little enough to hold in memory.
+/// Bytes of a request: far more than a browser sends at once, unless one transaction has as much.
 pub(super) const BODY: usize = 8 * 1024 * 1024;
 
-/// Bytes of a browser's `client_id`.
+/// Changes of a request; a browser sends a thousand, unless one transaction has more. With more than one transaction's
+/// worth in it, an answer would be as large as a body.
+pub(super) const CHANGES: usize = 2 * schema::upload::MAX_CHANGES;
+
+/// Columns of a change: as many as SQLite has in a table.
+pub(super) const COLUMNS: usize = 2000;
+
+/// KiB of all bodies that are in memory: eight of the largest, or as many small ones as nobody sends at once.
+pub(super) const MEMORY_KIB: usize = 64 * 1024;
+
+/// How long a body may pause.
+pub(super) const IDLE: Duration = Duration::from_secs(10);
+
+/// Bytes a second that a body must have on average: half of what a bad mobile network has. Who sends more slowly holds memory
+/// and a turn for nothing.
+pub(super) const BYTES_PER_SECOND: usize = 4 * 1024;
+
+/// Uploads of one user at once. A browser waits for its answer before it sends more, so this is a phone and a laptop at the
+/// same moment, or one of them whose last connection has just been lost.
+pub(super) const PER_USER: usize = 2;
+
+/// Bytes up to which an upload is small, which nearly all are.
+pub(super) const SMALL: usize = 64 * 1024;
+
+/// Small uploads at once. They have turns of their own, so that whoever sends a lot keeps nobody waiting who sends a little.
+pub(super) const SMALL_TURNS: usize = 4;
+
+/// Large uploads at once.
+pub(super) const LARGE_TURNS: usize = 2;
+
+/// How long an upload waits for its turn.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Rows that a user may read, at the most, because each of their devices holds them all: a first sync of so many takes
+/// about ten seconds.
+pub(super) const ROWS: i64 = 100_000;
+
+/// Bytes of a browser's `client_id`, and of an epoch.
 pub(super) const CLIENT_ID: usize = 100;
 
 /// Characters of a row's id. An index entry has room for them, whatever they are.

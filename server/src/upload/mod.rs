@@ -6,26 +6,28 @@
 //! happens when two users change the same row.
 
 mod apply;
+mod body;
 mod change;
 pub(crate) mod conflict;
 mod limits;
 mod rejection;
-mod replay;
+pub(crate) mod replay;
+mod rows;
 mod statement;
+mod turns;
+mod wire;
 
 use axum::{
     Json,
-    extract::{DefaultBodyLimit, State},
+    extract::{Request, State},
     http::StatusCode,
 };
-use schema::{
-    TABLES, Table,
-    upload::{UploadRequest, UploadResponse},
-};
+use schema::{TABLES, Table, upload::UploadResponse};
 
+pub(crate) use self::turns::Turns;
+use self::wire::Upload;
 use crate::{
     AppState,
-    body::Body,
     client_ip::ClientIp,
     error::{Error, Result},
     session::SignedIn,
@@ -37,8 +39,12 @@ pub(crate) async fn post(
     State(state): State<AppState>,
     client: ClientIp,
     user: SignedIn,
-    Body(UploadRequest { client_id, user_id: of, transactions }): Body<UploadRequest>,
+    request: Request,
 ) -> Result<Json<UploadResponse>> {
+    let _of_the_user = state.turns.of_user(&user.id)?;
+    let body = body::read(request, &state.turns).await?;
+    let _turn = state.turns.next(body.size()).await?;
+    let Upload { client_id, user_id: of, transactions } = body.parse().await?;
     if of.is_some_and(|of| of != user.id) {
         // To its sender that is the same as no session: these changes can only be sent by their own user.
         return Err(Error::Unauthenticated);
@@ -48,19 +54,14 @@ pub(crate) async fn post(
     let client = Client { user_id: user.id, client_id };
     let rules = Rules { tables: TABLES, strategies: conflict::STRATEGIES };
     let mut verdicts = Vec::new();
-    for transaction in &transactions {
-        verdicts.extend(apply::transaction(&state.upload_pool, rules, &client, transaction).await?);
+    for delivered in &transactions {
+        verdicts.extend(apply::transaction(&state.upload_pool, rules, &client, delivered).await?);
     }
     Ok(Json(UploadResponse { verdicts }))
 }
 
-/// Connections to Postgres for uploads.
-pub(crate) const CONNECTIONS: u32 = 6;
-
-/// See [`limits::BODY`].
-pub(crate) fn body_limit() -> DefaultBodyLimit {
-    DefaultBodyLimit::max(limits::BODY)
-}
+/// Connections to Postgres for uploads: one for each turn.
+pub(crate) const CONNECTIONS: u32 = (limits::SMALL_TURNS + limits::LARGE_TURNS) as u32;
 
 /// What may be written, and what becomes of conflicts.
 #[derive(Clone, Copy)]

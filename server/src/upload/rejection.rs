@@ -1,10 +1,13 @@
 //! Changes that are not taken: why, and the notice that tells their user.
 
-use schema::upload::{Change, Code, Operation, Outcome, Transaction, Verdict};
+use schema::upload::{Code, Operation, Outcome, Verdict};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, postgres::PgDatabaseError};
 
-use super::limits;
+use super::{
+    limits,
+    wire::{Delivered, Sent},
+};
 
 /// Why a change is not taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,13 +22,33 @@ impl Rejected {
         Rejected { code, reason }
     }
 
+    /// A transaction of so many changes is more than is taken at once.
+    pub(super) fn too_large(changes: u64) -> Rejected {
+        let sentence = match changes {
+            0 | 1 => "This is more than can be sent at once. Make it smaller.".to_owned(),
+            changes => format!(
+                "This is more than can be sent at once: {changes} rows were changed together. Change them in smaller parts."
+            ),
+        };
+        Rejected::new(Code::TooLarge, sentence)
+    }
+
+    /// The user has as many rows as a device can hold.
+    pub(super) fn too_many_rows() -> Rejected {
+        let sentence = format!(
+            "You have {} rows, and there can be no more. Delete what you do not need, or leave a list, and try again.",
+            limits::ROWS
+        );
+        Rejected::new(Code::TooManyRows, sentence)
+    }
+
     /// Reads why Postgres did not take a change; `None` where the change is not to blame.
     ///
     /// The words come from the migrations, where a constraint or a policy has them as its comment. So `connection` must
     /// be able to run statements, which a transaction in which one has failed is not.
     pub(super) async fn from_postgres(
         connection: &mut PgConnection,
-        change: &Change,
+        change: &Sent,
         error: &sqlx::Error,
     ) -> sqlx::Result<Option<Rejected>> {
         let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
@@ -104,17 +127,17 @@ async fn constraint_reason(connection: &mut PgConnection, error: &PgDatabaseErro
 }
 
 /// Verdicts for a transaction that failed because of the change `culprit`, an index into its changes.
-pub(super) fn verdicts(transaction: &Transaction, culprit: &Culprit) -> Vec<Verdict> {
+pub(super) fn verdicts(delivered: &Delivered, culprit: &Culprit) -> Vec<Verdict> {
     let sibling = Rejected::new(
         Code::Transaction,
         "Another change that was made together with this one was not taken.".to_owned(),
     );
-    let verdict = |(index, change): (usize, &Change)| {
+    let verdict = |(index, op_id): (usize, &i64)| {
         let Rejected { code, reason } =
             if index == culprit.index { culprit.rejected.clone() } else { sibling.clone() };
-        Verdict { op_id: change.op_id, outcome: Outcome::Rejected { code, reason } }
+        Verdict { op_id: *op_id, outcome: Outcome::Rejected { code, reason } }
     };
-    transaction.changes.iter().enumerate().map(verdict).collect()
+    delivered.op_ids.iter().enumerate().map(verdict).collect()
 }
 
 /// The change that made its transaction fail.
@@ -131,11 +154,12 @@ pub(super) struct Culprit {
 pub(super) async fn notify(
     connection: &mut PgConnection,
     user_id: &str,
-    transaction: &Transaction,
+    delivered: &Delivered,
     Culprit { index, rejected }: &Culprit,
 ) -> sqlx::Result<()> {
-    let change = &transaction.changes[*index];
-    let changes = serde_json::to_string(&transaction.changes).ok();
+    let Some(change) = delivered.changes.get(*index) else { return Ok(()) };
+    let all = delivered.too_large.is_none().then_some(&delivered.changes);
+    let changes = all.and_then(|changes| serde_json::to_string(changes).ok());
     sqlx::query(
         "INSERT INTO rejections (user_id, table_name, row_id, operation, code, reason, changes)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::{
     helpers::{Browser, TestApp, TestDatabase, cookie, environment, spawn_app_in},
     line::Line,
+    random::Random,
 };
 
 /// Requests in all. `CUT_REQUESTS` asks for more.
@@ -151,14 +152,20 @@ impl Visitor {
     }
 
     fn get(&mut self, path: &str) -> RequestBuilder {
-        let address = self.random.address();
+        let address = self.address();
         Client::new().get(format!("{}{path}", self.url)).header("x-forwarded-for", address)
     }
 
     fn post(&mut self, path: &str, browser: &Browser) -> RequestBuilder {
-        let address = self.random.address();
+        let address = self.address();
         let post = Client::new().post(format!("{}{path}", self.url)).header("x-forwarded-for", address);
         post.header(header::COOKIE, &browser.cookie)
+    }
+
+    /// The address of somebody who has not been here, so that no limit per address is met.
+    fn address(&mut self) -> String {
+        let mut byte = || self.random.below(200) + 20;
+        format!("{}.{}.{}.{}", byte(), byte(), byte(), byte())
     }
 
     /// The answer, if it is a good one and is waited for.
@@ -166,7 +173,7 @@ impl Visitor {
         // A request takes some ten to a hundred milliseconds here, so every moment of one is hit.
         let patience = match self.random.below(3) {
             0 => Duration::from_secs(60),
-            _ => Duration::from_micros(self.random.below(60_000)),
+            _ => Duration::from_micros(self.random.below(60_000) as u64),
         };
         match tokio::time::timeout(patience, request.send()).await {
             Ok(answer) => Some(answer.unwrap()).filter(|answer| answer.status().is_success()),
@@ -179,23 +186,5 @@ impl Visitor {
 
     fn promise(&self, query: String) {
         self.story.promised.lock().unwrap().push(query);
-    }
-}
-
-/// SplitMix64: the same numbers for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (bits ^ (bits >> 31)) % limit
-    }
-
-    /// Of somebody who has not been here, so that no limit per address is met.
-    fn address(&mut self) -> String {
-        format!("{}.{}.{}.{}", self.below(100) + 20, self.below(256), self.below(256), self.below(256))
     }
 }

@@ -109,7 +109,14 @@ impl TestApp {
         let claims = token["token"].as_str().unwrap().split('.').nth(1).unwrap().to_owned();
         let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
         let user_id = claims["sub"].as_str().unwrap().to_owned();
-        Browser { url: self.url.clone(), cookie, user_id, client_id: "browser-1".to_owned(), next_op_id: 1 }
+        Browser {
+            url: self.url.clone(),
+            cookie,
+            user_id,
+            client_id: "browser-1".to_owned(),
+            epoch: Some("epoch-1".to_owned()),
+            next_op_id: 1,
+        }
     }
 
     /// The name of the cookie with a session's secret.
@@ -157,6 +164,7 @@ pub struct Browser {
     pub cookie: String,
     pub user_id: String,
     pub client_id: String,
+    pub epoch: Option<String>,
     pub next_op_id: i64,
 }
 
@@ -203,8 +211,12 @@ impl Browser {
     }
 
     pub fn request(&self, transactions: &[&[Change]]) -> UploadRequest {
-        let transactions =
-            transactions.iter().map(|changes| Transaction { changes: changes.to_vec() }).collect();
+        let transactions = transactions.iter().map(|changes| Transaction {
+            epoch: self.epoch.clone(),
+            changes: changes.to_vec(),
+            omitted: None,
+        });
+        let transactions = transactions.collect();
         UploadRequest { client_id: self.client_id.clone(), user_id: Some(self.user_id.clone()), transactions }
     }
 

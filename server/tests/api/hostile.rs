@@ -7,7 +7,10 @@ use reqwest::StatusCode;
 use schema::upload::{Change, Operation, Outcome, Transaction, UploadRequest, UploadResponse};
 use serde_json::{Map, Value, json};
 
-use crate::helpers::{Browser, TestApp, spawn_app};
+use crate::{
+    helpers::{Browser, TestApp, spawn_app},
+    random::Random,
+};
 
 const CHANGES: usize = 10_000;
 const CHANGES_A_REQUEST: usize = 250;
@@ -81,27 +84,22 @@ async fn a_body_that_no_browser_sends_is_refused_and_never_a_fault() {
             r#"{{"client_id":"c","transactions":[{{"changes":[{{"op_id":1,"op":"PATCH","type":"lists","id":"a","data":{{"name":{value}}}}}]}}]}}"#
         )
     };
-    // The last of two equal keys counts, and JSON may be as deep as serde reads it.
+    // The last of two equal keys counts, JSON may be as deep as it likes, and what is no value of a column gets a verdict.
     for value in [
         r#""a","name":1"#,
-        &format!("{}{}", "[".repeat(100), "]".repeat(100)),
+        &format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)),
+        r#""\ud800""#,
+        r#""\udc00\ud800""#,
         "-0",
         "1e308",
+        "1e400",
+        "-1e999999999",
         "18446744073709551616",
     ] {
         assert_eq!(browser.post_text(body(value)).await.status(), StatusCode::OK, "{value}");
     }
-    // No text and no number.
-    for value in [
-        r#""\ud800""#,
-        r#""\udc00\ud800""#,
-        "1e400",
-        "-1e999999999",
-        "NaN",
-        "Infinity",
-        &"[".repeat(1000),
-        &"{\"a\":".repeat(1000),
-    ] {
+    // No JSON.
+    for value in ["NaN", "Infinity", &"[".repeat(1000), &"{\"a\":".repeat(1000)] {
         assert_eq!(browser.post_text(body(value)).await.status(), StatusCode::BAD_REQUEST, "{value}");
     }
     let bytes: &[&[u8]] =
@@ -154,7 +152,9 @@ async fn not_theirs(app: &TestApp, attackers: &[String; 2]) -> Vec<String> {
         format!("SELECT role FROM members WHERE list_id NOT IN (SELECT id FROM lists WHERE owner_id IN {theirs}) AND user_id IN {theirs} AND role <> 'reader'"),
         format!("SELECT * FROM invitations WHERE list_id NOT IN (SELECT id FROM lists WHERE owner_id IN {theirs}) ORDER BY id"),
         format!("SELECT * FROM rejections WHERE user_id NOT IN {theirs} ORDER BY id"),
-        format!("SELECT * FROM uploads WHERE user_id NOT IN {theirs} ORDER BY user_id, client_id, op_id"),
+        format!("SELECT * FROM uploads WHERE user_id NOT IN {theirs} ORDER BY user_id, client_id, epoch, op_id"),
+        format!("SELECT * FROM upload_watermarks WHERE user_id NOT IN {theirs} ORDER BY user_id, client_id, epoch"),
+        format!("SELECT * FROM row_counts WHERE user_id NOT IN {theirs} ORDER BY user_id"),
         "SELECT * FROM users ORDER BY id".to_owned(),
         "SELECT * FROM sessions ORDER BY id".to_owned(),
         "SELECT version, checksum FROM _sqlx_migrations ORDER BY version".to_owned(),
@@ -213,7 +213,9 @@ impl Attack {
                 .then(|| self.random.pick(&self.sent).clone());
             let transaction = again.filter(|again| again.changes.len() <= left).unwrap_or_else(|| {
                 let length = if self.random.one_in(2) { 1 + self.random.below(5) } else { 1 };
-                Transaction { changes: (0..length.min(left)).map(|_| self.change(prefix)).collect() }
+                let changes = (0..length.min(left)).map(|_| self.change(prefix)).collect();
+                let epoch = Some(format!("epoch {}", self.random.below(200)));
+                Transaction { epoch, changes, omitted: self.random.one_in(100).then_some(u64::MAX) }
             });
             left -= transaction.changes.len();
             transactions.push(transaction);
@@ -376,25 +378,5 @@ impl Attack {
             json!(self.victim),
         ];
         self.random.pick(&values).clone()
-    }
-}
-
-/// SplitMix64: the same numbers for the same seed, everywhere.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % end as u64) as usize
-    }
-
-    fn one_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-
-    fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
-        &choices[self.below(choices.len())]
     }
 }

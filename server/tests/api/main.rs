@@ -16,6 +16,7 @@ mod helpers;
 mod hostile;
 mod line;
 mod pages;
+mod random;
 mod rights;
 mod rows;
 mod sharing;

@@ -194,23 +194,6 @@ async fn a_missing_database_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn old_uploads_are_deleted_at_start() {
-    let app = spawn_app().await;
-    let browser = app.browser().await;
-    let old = format!(
-        "INSERT INTO uploads (user_id, client_id, op_id, digest, received_at)
-         VALUES ('{0}', 'old', 1, '', now() - interval '8 days'), ('{0}', 'new', 1, '', now())",
-        browser.user_id
-    );
-    app.pool.execute(old.as_str()).await.unwrap();
-    let site = tempfile::tempdir().unwrap();
-    let _second = build((*app.pool.connect_options()).clone(), &site).await.unwrap();
-    while app.rows("SELECT client_id FROM uploads").await != "new" {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-#[tokio::test]
 async fn the_server_stops_though_a_request_is_open() {
     let database = TestDatabase::create().await;
     let site = tempfile::tempdir().unwrap();

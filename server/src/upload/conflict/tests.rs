@@ -4,7 +4,7 @@
 use insta::assert_snapshot;
 use schema::{
     Column,
-    upload::{Change, Code, Operation, Outcome, Transaction},
+    upload::{Change, Code, Operation, Outcome},
 };
 use serde_json::{Value, json};
 use sqlx::{Executor, PgPool};
@@ -14,7 +14,7 @@ use crate::{
     cell::Cell,
     migrations,
     test_database::TestDatabase,
-    upload::{Client, Rules, apply},
+    upload::{Client, Rules, apply, replay},
 };
 
 const PLAIN: Table = Table::new("plain", COLUMNS);
@@ -88,8 +88,9 @@ impl Server {
     /// The verdict on a change of one of Ann's browsers.
     async fn upload(&self, browser: &str, change: Change) -> String {
         let client = Client { user_id: "ann".to_owned(), client_id: browser.to_owned() };
-        let transaction = Transaction { changes: vec![change] };
-        let verdicts = apply::transaction(&self.pool, RULES, &client, &transaction).await.unwrap();
+        let text = json!({ "epoch": "e", "changes": [change] }).to_string();
+        let delivered = serde_json::from_str(&text).unwrap();
+        let verdicts = apply::transaction(&self.pool, RULES, &client, &delivered).await.unwrap();
         match &verdicts[0].outcome {
             Outcome::Applied => "applied".to_owned(),
             Outcome::Rejected { code, reason } => format!("{}: {reason}", code.as_str()),
@@ -252,6 +253,19 @@ async fn a_repeated_delivery_is_counted_once() {
     let deliveries = || server.upload("laptop", change.clone());
     tokio::join!(deliveries(), deliveries(), deliveries());
     assert_snapshot!(server.row("counted").await, @"First, 8, 1.5");
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_repeated_after_a_year_is_counted_once() {
+    let server = Server::start().await;
+    let change = patch("counted", "r", json!({ "amount": 9 }), first());
+    assert_eq!(server.upload("phone", change.clone()).await, "applied");
+    let later = "UPDATE uploads SET received_at = received_at - interval '1 year';
+                 UPDATE upload_watermarks SET began_at = began_at - interval '1 year'";
+    server.pool.execute(later).await.unwrap();
+    replay::forget(&server.pool).await.unwrap();
+    assert_eq!(server.upload("phone", change).await, "applied");
+    assert_snapshot!(server.row("counted").await, @"First, 9, 1.5");
 }
 
 #[tokio::test]
