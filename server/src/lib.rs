@@ -18,6 +18,7 @@ mod invitations;
 mod migrations;
 mod page;
 mod rate_limit;
+mod retry;
 mod routes;
 mod schema_check;
 mod session;

@@ -56,7 +56,7 @@ async fn every_query_gives_the_same_rows_in_both_databases() {
                 let rendered = postgres.rows(&read).await.unwrap().unwrap();
                 assert_eq!(rendered.rows, local_rows(&sqlite, &read.statement), "{user}: {read:?}");
                 assert!(!rendered.cut, "{user}: {read:?}");
-                *rows += rendered.as_array().unwrap().len();
+                *rows += rendered.rows.as_array().unwrap().len();
             }
         }
     }

@@ -1,7 +1,5 @@
 //! One client transaction becomes one Postgres transaction: all of it, or none.
 
-use std::time::Duration;
-
 use schema::upload::{Change, Outcome, Transaction, Verdict};
 use sqlx::{Connection, PgConnection, PgPool};
 
@@ -13,10 +11,10 @@ use super::{
     replay::{self, Delivery},
     statement,
 };
-use crate::error::{Error, Result};
-
-/// How often a transaction is tried that runs into others.
-const ATTEMPTS: u32 = 5;
+use crate::{
+    error::{Error, Result},
+    retry::retried,
+};
 
 /// Applies a client transaction and returns a verdict for each of its changes.
 pub(super) async fn transaction(
@@ -27,16 +25,7 @@ pub(super) async fn transaction(
 ) -> Result<Vec<Verdict>> {
     let Some(last) = transaction.changes.last() else { return Ok(Vec::new()) };
     let digest = replay::digest(transaction).map_err(|_| Error::Internal)?;
-    let mut attempt = 1;
-    let culprit = loop {
-        match once(pool, rules, client, transaction, last.op_id, &digest).await {
-            Err(error) if attempt < ATTEMPTS && collided(&error) => {
-                tokio::time::sleep(Duration::from_millis(10) * attempt).await;
-                attempt += 1;
-            }
-            result => break result?,
-        }
-    };
+    let culprit = retried(|| once(pool, rules, client, transaction, last.op_id, &digest)).await?;
     Ok(match culprit {
         Some(culprit) => rejection::verdicts(transaction, &culprit),
         None => {
@@ -44,12 +33,6 @@ pub(super) async fn transaction(
             transaction.changes.iter().map(applied).collect()
         }
     })
-}
-
-/// A serialization failure or a deadlock: Postgres chose this transaction to give way to another.
-fn collided(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    matches!(code.as_deref(), Some("40001" | "40P01"))
 }
 
 /// The one Postgres transaction. The note that makes a repetition harmless, the changes and the notice of a rejection
