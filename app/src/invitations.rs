@@ -22,7 +22,7 @@ pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, InvitationError>>>>;
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum InvitationError {
-    /// The invitation was revoked, or its list deleted, or there never was one.
+    /// The invitation has expired, is used up or was revoked, or its list deleted, or there never was one.
     NotValid,
     /// Something that may be better at the next try, as a sentence for people.
     Failed(String),

@@ -71,7 +71,8 @@ pub fn members(list_id: String) -> Query<Member> {
 /// The links by which others may join a list, oldest first.
 pub fn invitations(list_id: String) -> Query<Invitation> {
     Query::new(
-        "SELECT id, list_id, role, created_at FROM invitations WHERE list_id = $1 ORDER BY created_at, id",
+        "SELECT id, list_id, owner_id, role, expires_at, uses_left, created_at FROM invitations WHERE list_id = $1 \
+         ORDER BY created_at, id",
     )
     .bind(list_id)
 }

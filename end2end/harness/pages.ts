@@ -126,6 +126,11 @@ export function members(page: Page): Locator {
   return sharing(page).getByRole("list", { name: "Members" }).getByRole("listitem");
 }
 
+/** The links by which others join the list, in its open sharing section. */
+export function links(page: Page): Locator {
+  return sharing(page).getByRole("list", { name: "Links" }).getByRole("listitem");
+}
+
 /** Makes a link by which others join the list, in its open sharing section, and returns its address. */
 export async function makeLink(page: Page, whom: "editors" | "readers"): Promise<string> {
   await sharing(page).getByRole("button", { name: `Make a link for ${whom}` }).click();

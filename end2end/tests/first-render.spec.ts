@@ -122,6 +122,29 @@ test("who comes back sees what others have changed meanwhile, and nothing of bef
   await expect(todo(one, "Eggs")).toBeChecked();
 });
 
+test("what others have deleted meanwhile does not flash back, also where nothing else has changed", async ({
+  device,
+  anotherDeviceOf,
+  stack,
+}) => {
+  const one = await listOfTwo(device, stack);
+  const other = await anotherDeviceOf(device);
+  const before = await other.open(new URL(one.url()).pathname);
+  await expect(todo(before, "Bread")).toBeEnabled();
+  await synced(before);
+  await before.close();
+  await remove(one, "Bread");
+  await expect.poll(async () => (await stack.sql`SELECT FROM todos WHERE title = 'Bread' AND list_id = ${listId(one)}`).length).toBe(0);
+
+  const back = await other.context.newPage();
+  await back.addInitScript(noteWhatIsShown);
+  await back.goto(one.url());
+  await expect(todo(back, "Milk")).toBeEnabled();
+  await synced(back);
+  const shown = await back.evaluate(() => window.shown);
+  expect(shown.filter((text) => text.includes("Bread"))).toEqual([]);
+});
+
 test("what has not been sent yet is there after a reload, whatever the server has rendered", async ({
   device,
   stack,
@@ -177,6 +200,11 @@ async function arrived({ sql }: Stack, page: Page, title: string, done = false) 
     SELECT FROM todos JOIN lists ON lists.id = list_id
     WHERE title = ${title} AND done = ${done} AND owner_id = ${user}`;
   await expect.poll(async () => (await todos()).length).toBe(1);
+}
+
+/** The id of the list whose page this is. */
+function listId(page: Page): string {
+  return new URL(page.url()).pathname.replace("/lists/", "");
 }
 
 declare global {

@@ -1,7 +1,19 @@
 import type { Page } from "@playwright/test";
 import { complaints } from "../harness/console.ts";
 import { type Device, userId } from "../harness/device.ts";
-import { addList, addTodo, list, lists, makeLink, openList, openSharing, synced, todo } from "../harness/pages.ts";
+import {
+  addList,
+  addTodo,
+  list,
+  lists,
+  makeLink,
+  openList,
+  openLists,
+  openSharing,
+  synced,
+  todo,
+  todos,
+} from "../harness/pages.ts";
 import { expect, test } from "../harness/test.ts";
 
 test("the first visit works at once: a guest writes, and it is synced", async ({ device, stack }) => {
@@ -73,6 +85,30 @@ test("a list that does not exist says so, in a browser that has never been here,
   await expect(page.getByRole("textbox", { name: "New todo" })).toHaveCount(0);
 });
 
+test("a list's page never shows todos of the list whose page somebody has left for it", async ({ device }) => {
+  const page = await device.open();
+  for (const name of ["Apples", "Bricks"]) {
+    await addList(page, name);
+    await openList(page, name);
+    await addTodo(page, `Count ${name}`);
+    await expect(todo(page, `Count ${name}`)).toBeVisible();
+    await openLists(page);
+  }
+  await page.goBack();
+  await expect(todo(page, "Count Bricks")).toBeVisible();
+  await page.evaluate(notePages);
+  for (let times = 5; times > 0; times--) {
+    // Over the page of all lists that lies between the two.
+    await page.evaluate(() => history.go(-2));
+    await expect(todo(page, "Count Apples")).toBeEnabled();
+    await expect(todos(page)).toHaveCount(1);
+    await page.evaluate(() => history.go(2));
+    await expect(todo(page, "Count Bricks")).toBeEnabled();
+    await expect(todos(page)).toHaveCount(1);
+  }
+  expect(await page.evaluate(() => [...window.pages].sort())).toEqual(["Apples: Count Apples", "Bricks: Count Bricks"]);
+});
+
 test("everything can be reached and done with the keyboard", async ({ device }) => {
   const page = await device.open();
   await page.getByRole("textbox", { name: "New list" }).focus();
@@ -129,6 +165,24 @@ test("the page is dark where the system is", async ({ newDevice }) => {
   expect(await brightness(light)).toBeGreaterThan(200);
   expect(await brightness(dark)).toBeLessThan(60);
 });
+
+declare global {
+  interface Window {
+    /** The pages that had a heading and todos at any moment, as `heading: todos`. */
+    pages: Set<string>;
+  }
+}
+
+/** Notes the pages that are shown from now on. */
+function notePages() {
+  window.pages = new Set();
+  const look = () => {
+    const heading = document.querySelector("main h1")?.textContent;
+    const todos = [...document.querySelectorAll("main ul[aria-label=Todos] label")].map(({ textContent }) => textContent);
+    if (heading && todos.length > 0) window.pages.add(`${heading}: ${todos.join(", ")}`);
+  };
+  new MutationObserver(look).observe(document.body, { childList: true, characterData: true, subtree: true });
+}
 
 /** The names of what the Tab key reaches, from the top of the page to its end. */
 async function reachedByTab(page: Page): Promise<string[]> {

@@ -7,6 +7,7 @@ import {
   changeRole,
   editTodo,
   join,
+  links,
   list,
   lists,
   makeLink,
@@ -189,6 +190,34 @@ test("a link that was revoked, or never was one, says so", async ({ device, newD
     await expect(page.getByRole("heading", { name: "This link is not valid any more" })).toBeVisible();
     await expect(page.getByRole("button", { name: "Join list" })).toHaveCount(0);
   }
+});
+
+test("a link says until when it is valid, and one for one person lets one person in", async ({
+  device,
+  newDevice,
+  stack,
+}) => {
+  const owner = await ownersPage(device);
+  await link(owner, stack, "editors");
+  await expect(links(owner)).toHaveText([/any number of people, until .*\d/]);
+  await sharing(owner).getByRole("combobox", { name: "Who can use the link" }).selectOption("One person");
+  const path = await link(owner, stack, "readers");
+  await expect(links(owner).nth(1)).toContainText(/one person, until .*\d/);
+
+  const other = await (await newDevice()).open(path);
+  await join(other, "Groceries");
+  await expect(links(owner).nth(1)).toContainText("used up");
+  await other.goto(path);
+  await expect(other.getByText("You are on this list already")).toBeVisible();
+  const late = await (await newDevice()).open(path);
+  await expect(late.getByRole("heading", { name: "This link is not valid any more" })).toBeVisible();
+
+  await stack.sql`UPDATE invitations SET expires_at = now() - interval '1 second' WHERE role = 'editor'`;
+  await expect(links(owner).first()).toContainText("expired");
+  for (const whom of ["readers", "editors"]) {
+    await sharing(owner).getByRole("button", { name: `Revoke link for ${whom}` }).click();
+  }
+  await expect(sharing(owner).getByText("No links yet.")).toBeVisible();
 });
 
 test("a link leads who is on the list already to the list", async ({ device, stack }) => {

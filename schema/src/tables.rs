@@ -48,12 +48,18 @@ table! {
 
 table! {
     /// A link by which others join a [`List`]. Only the list's owner sees and makes these; the id is what the link's
-    /// address ends in, and whoever knows it may join.
+    /// address ends in, and whoever knows it may join while it is valid.
     pub struct Invitation in "invitations" {
         /// The list.
         pub list_id: String,
+        /// The list's owner.
+        pub owner_id: String,
         /// What who joins by it may do: `editor` or `reader`.
         pub role: String,
+        /// Until when it is valid. Postgres says so: `None` in a browser that has not sent it yet.
+        pub expires_at: Option<Timestamp>,
+        /// How many people may still join by it; `None` for any number.
+        pub uses_left: Option<i64>,
         /// When it was made, by the clock of the browser that made it.
         pub created_at: Timestamp,
     }

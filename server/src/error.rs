@@ -23,7 +23,7 @@ pub enum Error {
     /// 404: the API has no such path.
     #[error("The API has no such path.")]
     NoSuchPath,
-    /// 404: the invitation was revoked, or its list deleted, or there never was one.
+    /// 404: the invitation has expired, is used up or was revoked, or its list deleted, or there never was one.
     #[error("This link is not valid any more: ask for a new one.")]
     NoSuchInvitation,
     /// Any other 4xx: the request is not one that the app would send, or what it asks for is not to be had; the reason is

@@ -20,6 +20,7 @@ mod limits;
 mod migrations;
 mod page;
 mod rate_limit;
+mod retry;
 mod routes;
 mod schema_check;
 mod serve;

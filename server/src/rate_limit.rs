@@ -21,6 +21,8 @@ pub(crate) struct RateLimits {
     passwords: DefaultKeyedRateLimiter<IpAddr>,
     sign_ins: DefaultKeyedRateLimiter<String>,
     tokens: DefaultKeyedRateLimiter<String>,
+    invitations: DefaultKeyedRateLimiter<String>,
+    invitations_from: DefaultKeyedRateLimiter<IpAddr>,
 }
 
 impl RateLimits {
@@ -34,6 +36,9 @@ impl RateLimits {
             sign_ins: limiter(10, Quota::per_minute(count(2))),
             // A browser asks every few minutes, and once more for every time that its connection was lost.
             tokens: limiter(60, Quota::per_minute(count(60))),
+            invitations: limiter(30, Quota::per_minute(count(10))),
+            // A school follows a link at once, and each of them looks and joins.
+            invitations_from: limiter(400, Quota::per_minute(count(60))),
         }
     }
 
@@ -62,6 +67,12 @@ impl RateLimits {
         check(&self.tokens, &user_id.to_owned())
     }
 
+    /// A look at an invitation, or a try to join by one. A guest costs nothing, so addresses are counted, too.
+    pub(crate) fn invitation(&self, user_id: &str, client: ClientIp) -> Result<()> {
+        check(&self.invitations_from, &client.network())?;
+        check(&self.invitations, &user_id.to_owned())
+    }
+
     /// Forgets whom no limit is near to.
     pub(crate) fn forget(&self) {
         self.exports.retain_recent();
@@ -69,6 +80,8 @@ impl RateLimits {
         self.passwords.retain_recent();
         self.sign_ins.retain_recent();
         self.tokens.retain_recent();
+        self.invitations.retain_recent();
+        self.invitations_from.retain_recent();
     }
 }
 
@@ -105,5 +118,12 @@ mod tests {
         assert!(limits.guest(ClientIp(IpAddr::from([1, 1, 1, 2]))).is_ok());
         limits.forget();
         assert!(limits.guest(one).is_err());
+
+        let guests = (0..).find(|guest| limits.invitation(&guest.to_string(), one).is_err());
+        assert!(
+            guests.is_some_and(|guests| guests >= 400),
+            "as many guests as they like look for an invitation"
+        );
+        assert!(limits.invitation("another", ClientIp(IpAddr::from([1, 1, 1, 2]))).is_ok());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app::store::Read;
+use app::store::{Read, Rendered};
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::TryStreamExt;
 use serde_json::Value;
@@ -60,10 +60,11 @@ impl PostgresStore {
         Ok(PostgresStore(transaction))
     }
 
-    /// The rows of a query, cut where they are many: a JSON array of rows, each an array of its columns as SQLite has them.
-    /// `None` where the first is too large already, because no rows would mean that there are none.
-    pub(crate) async fn rows(&mut self, read: &Read) -> Result<Option<Value>, ReadError> {
-        let sql = format!("SELECT * FROM ({}) AS page LIMIT {MOST_ROWS}", read.statement.sql);
+    /// The rows of a query, cut where they are many. `None` where the first is too large already, because no rows would mean
+    /// that there are none.
+    pub(crate) async fn rows(&mut self, read: &Read) -> Result<Option<Rendered>, ReadError> {
+        // One more than is shown tells whether there are more.
+        let sql = format!("SELECT * FROM ({}) AS page LIMIT {}", read.statement.sql, MOST_ROWS + 1);
         let mut query = sqlx::query(&sql).persistent(false);
         for ((number, value), kind) in (1..).zip(&read.statement.parameters).zip(&read.kinds) {
             query = match Cell::parse(*kind, value) {
@@ -80,12 +81,12 @@ impl PostgresStore {
         while let Some(row) = stream.try_next().await? {
             let row = cells(&row)?;
             bytes += row.to_string().len();
-            if bytes > MOST_BYTES {
-                return Ok((!rows.is_empty()).then(|| rows.into()));
+            if rows.len() == MOST_ROWS || bytes > MOST_BYTES {
+                return Ok((!rows.is_empty()).then(|| Rendered { rows: rows.into(), cut: true }));
             }
             rows.push(row);
         }
-        Ok(Some(rows.into()))
+        Ok(Some(Rendered { rows: rows.into(), cut: false }))
     }
 }
 

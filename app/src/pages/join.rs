@@ -138,7 +138,7 @@ fn NotValid() -> impl IntoView {
     view! {
         <h1>"This link is not valid any more"</h1>
         <p>
-            "It was revoked, or its list deleted. Ask for a new one. " <A href="/">"All lists"</A>
+            "It has expired or been used, it was revoked, or its list was deleted. Ask for a new one. " <A href="/">"All lists"</A>
         </p>
     }
 }

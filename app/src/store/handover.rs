@@ -3,13 +3,15 @@
 use leptos::prelude::*;
 use schema::Row;
 
-use super::{Load, Read, Snapshot, Statement, Status};
+use super::{Load, Read, Rendered, Snapshot, Statement, Status};
 
 /// The rows that the server has rendered of a query, until the local ones have taken their place.
 #[derive(Clone)]
 pub(super) struct Handover<R: Row> {
     /// The rendered rows.
     pub rendered: Vec<R>,
+    /// Whether there are more than those.
+    cut: bool,
     statement: Statement,
     /// Whether local rows have come that were not to be shown alone.
     held: RwSignal<bool>,
@@ -31,9 +33,9 @@ enum Local {
 impl<R: Row> Handover<R> {
     /// Of what the page's snapshot has for a query, if anything.
     pub fn of(read: Read) -> Option<Handover<R>> {
-        let rows = use_context::<Snapshot>()?.rows(&read)?;
+        let Rendered { rows, cut } = use_context::<Snapshot>()?.rows(&read)?;
         match serde_json::from_value(rows) {
-            Ok(rendered) => Some(Handover::new(rendered, read.statement)),
+            Ok(rendered) => Some(Handover::new(rendered, cut, read.statement)),
             Err(error) => {
                 leptos::logging::error!("A row that was rendered is not what the page expects: {error}");
                 None
@@ -41,8 +43,8 @@ impl<R: Row> Handover<R> {
         }
     }
 
-    fn new(rendered: Vec<R>, statement: Statement) -> Handover<R> {
-        Handover { rendered, statement, held: RwSignal::new(false), over: RwSignal::new(false) }
+    fn new(rendered: Vec<R>, cut: bool, statement: Statement) -> Handover<R> {
+        Handover { rendered, cut, statement, held: RwSignal::new(false), over: RwSignal::new(false) }
     }
 
     /// Whether it is this statement's. Where it is not, the page has gone on to other rows, and it is over.
@@ -57,14 +59,19 @@ impl<R: Row> Handover<R> {
     /// Takes the local rows, and says what to show of the two; `None` where nothing changes.
     pub fn take(&self, local: Vec<R>, status: &Status) -> Option<(Vec<R>, Load)> {
         let state = state(status, self.over.try_get_untracked()?);
-        // A long result is cut when it is rendered, so local rows may go on from there.
-        if state == Local::Current || local.starts_with(&self.rendered) {
+        if state == Local::Current || self.goes_on(&local) {
             self.over.try_set(true);
             return Some((local, Load::Ready));
         }
         let shown = (state == Local::Incomplete).then(|| (both(&self.rendered, &local), Load::Rendered));
         self.held.try_set(true);
         shown
+    }
+
+    /// Whether the local rows are those that are rendered and, where these were cut, others after them. Old rows may begin like
+    /// those that are rendered, too, and go on with what somebody has deleted.
+    fn goes_on(&self, local: &[R]) -> bool {
+        local.starts_with(&self.rendered) && (self.cut || local.len() == self.rendered.len())
     }
 
     /// Whether local rows that were held back are to be shown now.
@@ -126,7 +133,11 @@ mod tests {
     const CURRENT: Status = Status { caught_up: true, ..BEHIND };
 
     fn rendered(text: &str) -> Handover<Word> {
-        Handover::new(words(text), Statement::new("SELECT"))
+        Handover::new(words(text), false, Statement::new("SELECT"))
+    }
+
+    fn rendered_and_cut(text: &str) -> Handover<Word> {
+        Handover { cut: true, ..rendered(text) }
     }
 
     /// What is shown, and whether it can be changed; `None` where nothing changes.
@@ -152,7 +163,22 @@ mod tests {
     #[test]
     fn a_result_that_was_cut_goes_on() {
         Owner::new().with(|| {
-            assert_eq!(take(&rendered("a"), "a b c", &BEHIND), shown("a b c", true));
+            assert_eq!(take(&rendered_and_cut("a"), "a b c", &BEHIND), shown("a b c", true));
+            assert_eq!(take(&rendered_and_cut("a"), "a! b c", &BEHIND), None, "it has changed");
+        });
+    }
+
+    #[test]
+    fn rows_that_others_have_deleted_do_not_flash_back() {
+        Owner::new().with(|| {
+            let (handover, status) = (rendered("a"), RwSignal::new(BEHIND));
+            let released = handover.released(status.into());
+            assert_eq!(take(&handover, "a b c", &BEHIND), None);
+            assert_eq!(take(&rendered(""), "a", &BEHIND), None, "all of them");
+            assert!(!released.get_untracked());
+            status.set(CURRENT);
+            assert!(released.get_untracked());
+            assert_eq!(take(&handover, "a", &CURRENT), shown("a", true));
         });
     }
 

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use schema::Row;
 
 use super::handover::Handover;
-use super::{Query, StoreError, Subscription, use_store};
+use super::{Query, Statement, StoreError, Subscription, use_store};
 
 /// The rows of a query, kept up to date.
 ///
@@ -18,6 +18,7 @@ pub struct LiveQuery<R: Row> {
     /// The rows, in the query's order; for `<For>`, keyed by [`LiveRow::id`].
     pub rows: RwSignal<Vec<LiveRow<R>>>,
     local: RwSignal<bool>,
+    statement: StoredValue<Statement>,
 }
 
 impl<R: Row> Clone for LiveQuery<R> {
@@ -63,13 +64,14 @@ impl<R: Row> LiveRow<R> {
 }
 
 /// Follows a query for as long as the calling component lives. `query` may read signals: when they change, the new
-/// query takes the old one's place.
+/// query takes the old one's place, whose rows are gone at once.
 ///
 /// The first render has the rows of the page's [`Snapshot`](super::Snapshot), and they stay until the local database has
 /// them.
 pub fn use_query<R: Row>(query: impl Fn() -> Query<R> + Send + Sync + 'static) -> LiveQuery<R> {
-    let live = LiveQuery::new();
-    let handover = Handover::of(untrack(&query).read);
+    let read = untrack(&query).read;
+    let live = LiveQuery::new(read.statement.clone());
+    let handover = Handover::of(read);
     if let Some(handover) = &handover {
         live.show(handover.rendered.clone(), Load::Rendered);
     }
@@ -83,6 +85,7 @@ pub fn use_query<R: Row>(query: impl Fn() -> Query<R> + Send + Sync + 'static) -
                 released.track();
             }
             let statement = query().read.statement;
+            live.turn_to(&statement);
             let handover = handover.clone().filter(|handover| handover.is_of(&statement));
             let deliver =
                 Box::new(move |result: Result<&str, StoreError>| match (parse(result), &handover) {
@@ -106,11 +109,12 @@ fn parse<R: Row>(result: Result<&str, StoreError>) -> Result<Vec<R>, StoreError>
 }
 
 impl<R: Row> LiveQuery<R> {
-    fn new() -> LiveQuery<R> {
+    fn new(statement: Statement) -> LiveQuery<R> {
         LiveQuery {
             load: RwSignal::new(Load::Loading),
             rows: RwSignal::new(Vec::new()),
             local: RwSignal::new(false),
+            statement: StoredValue::new(statement),
         }
     }
 
@@ -122,6 +126,17 @@ impl<R: Row> LiveQuery<R> {
     /// Whether the rows are the local database's. Until then, a change of one might find nothing to change.
     pub fn is_local(&self) -> bool {
         self.local.get()
+    }
+
+    /// Asks this from now on. Where it is something else than before, the rows are not what it asks for, such as those of the
+    /// page that somebody has just left.
+    fn turn_to(&self, statement: &Statement) {
+        if self.statement.try_with_value(|current| current != statement) == Some(true) {
+            self.statement.set_value(statement.clone());
+            set(self.load, Load::Loading);
+            set(self.local, false);
+            self.patch(Vec::new());
+        }
     }
 
     fn show(&self, rows: Vec<R>, load: Load) {
@@ -165,5 +180,51 @@ impl<R: Row> LiveQuery<R> {
 fn set<T: PartialEq + Clone + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
     if signal.try_get_untracked().is_some_and(|current| current != value) {
         signal.try_set(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schema::Todo;
+
+    use super::*;
+
+    fn todos_of(list: &str) -> Statement {
+        Statement::new("SELECT id FROM todos WHERE list_id = $1").bind(list.to_owned())
+    }
+
+    fn todo(id: &str) -> Todo {
+        serde_json::from_value(serde_json::json!([id, "l", "Milk", 0, ""])).unwrap()
+    }
+
+    fn shown(live: LiveQuery<Todo>) -> Vec<String> {
+        live.rows.with_untracked(|rows| rows.iter().map(|row| row.id.clone()).collect())
+    }
+
+    #[test]
+    fn rows_of_another_statement_are_gone_at_once() {
+        Owner::new().with(|| {
+            let live = LiveQuery::new(todos_of("a"));
+            live.show(vec![todo("t"), todo("u")], Load::Ready);
+            live.turn_to(&todos_of("b"));
+            assert_eq!(shown(live), [""; 0]);
+            assert_eq!(live.load.get_untracked(), Load::Loading);
+            assert!(!live.local.get_untracked(), "nothing is there to be changed");
+
+            live.show(vec![todo("v")], Load::Ready);
+            assert_eq!(shown(live), ["v"]);
+            assert!(live.local.get_untracked());
+        });
+    }
+
+    #[test]
+    fn rows_of_the_same_statement_stay_while_it_is_read_again() {
+        Owner::new().with(|| {
+            let live = LiveQuery::new(todos_of("a"));
+            live.show(vec![todo("t")], Load::Rendered);
+            live.turn_to(&todos_of("a"));
+            assert_eq!(shown(live), ["t"]);
+            assert_eq!(live.load.get_untracked(), Load::Rendered);
+        });
     }
 }

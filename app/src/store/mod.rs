@@ -21,7 +21,7 @@ use leptos::prelude::*;
 pub use live_query::{LiveQuery, LiveRow, Load, use_query};
 pub use query::{Query, Read, Statement};
 use schema::Timestamp;
-pub use snapshot::Snapshot;
+pub use snapshot::{Rendered, Snapshot};
 pub(crate) use status::changes;
 pub use status::{Status, use_caught_up, use_session_ended};
 pub use write::{WriteFailure, Writer, use_writer};

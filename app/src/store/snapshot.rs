@@ -26,7 +26,18 @@ struct QueryResult {
     #[serde(flatten)]
     statement: Statement,
     /// `None` where they cannot be read.
-    rows: Option<Value>,
+    #[serde(flatten)]
+    rendered: Option<Rendered>,
+}
+
+/// The rows of a query that a page is rendered with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rendered {
+    /// A JSON array of rows, each an array of its columns as SQLite has them.
+    pub rows: Value,
+    /// Whether there are more, which are left to the local database.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
 }
 
 impl Snapshot {
@@ -51,7 +62,7 @@ impl Snapshot {
     /// The `<meta>` element's content; `None` where there are no rows.
     pub fn to_json(&self) -> Option<String> {
         let inner = self.lock();
-        let read: Vec<_> = inner.results.iter().filter(|result| result.rows.is_some()).collect();
+        let read: Vec<_> = inner.results.iter().filter(|result| result.rendered.is_some()).collect();
         (!read.is_empty()).then(|| json!(read).to_string())
     }
 
@@ -60,11 +71,11 @@ impl Snapshot {
         self.lock().results.is_empty()
     }
 
-    /// The rows of a query, a JSON array of arrays; `None` where they are not here.
-    pub fn rows(&self, read: &Read) -> Option<Value> {
+    /// The rows of a query; `None` where they are not here.
+    pub fn rows(&self, read: &Read) -> Option<Rendered> {
         let mut inner = self.lock();
         if let Some(result) = inner.results.iter().find(|result| result.statement == read.statement) {
-            return result.rows.clone();
+            return result.rendered.clone();
         }
         if let Some(asked) = &mut inner.asked
             && !asked.contains(read)
@@ -80,8 +91,8 @@ impl Snapshot {
     }
 
     /// Answers a statement; by `None` where its rows cannot be read.
-    pub fn insert(&self, statement: Statement, rows: Option<Value>) {
-        self.lock().results.push(QueryResult { statement, rows });
+    pub fn insert(&self, statement: Statement, rendered: Option<Rendered>) {
+        self.lock().results.push(QueryResult { statement, rendered });
     }
 
     /// What is answered by now, for a page that waits for no more.
@@ -110,6 +121,10 @@ mod tests {
         Query::<Todo>::new("SELECT id FROM todos WHERE list_id = $1").bind(list.to_owned()).read
     }
 
+    fn rendered(cut: bool) -> Option<Rendered> {
+        Some(Rendered { rows: json!([["t"]]), cut })
+    }
+
     #[test]
     fn what_is_not_there_is_asked_for_once() {
         let snapshot = Snapshot::asking();
@@ -118,9 +133,9 @@ mod tests {
         assert_eq!(snapshot.rows(&todos_of("b")), None);
         assert_eq!(snapshot.take_asked(), [todos_of("a"), todos_of("b")]);
 
-        snapshot.insert(todos_of("a").statement, Some(json!([["t"]])));
+        snapshot.insert(todos_of("a").statement, rendered(false));
         snapshot.insert(todos_of("b").statement, None);
-        assert_eq!(snapshot.rows(&todos_of("a")), Some(json!([["t"]])));
+        assert_eq!(snapshot.rows(&todos_of("a")), rendered(false));
         assert_eq!(snapshot.rows(&todos_of("b")), None);
         assert_eq!(snapshot.take_asked(), []);
     }
@@ -130,11 +145,13 @@ mod tests {
         let snapshot = Snapshot::asking();
         snapshot.insert(todos_of("b").statement, None);
         assert_eq!(snapshot.to_json(), None);
-        snapshot.insert(todos_of("a").statement, Some(json!([["t"]])));
+        snapshot.insert(todos_of("a").statement, rendered(false));
+        snapshot.insert(todos_of("c").statement, rendered(true));
 
         let arrived = Snapshot::from_json(&snapshot.to_json().unwrap());
-        assert_eq!(arrived.rows(&todos_of("a")), Some(json!([["t"]])));
+        assert_eq!(arrived.rows(&todos_of("a")), rendered(false));
         assert_eq!(arrived.rows(&todos_of("b")), None);
+        assert_eq!(arrived.rows(&todos_of("c")), rendered(true));
         assert_eq!(arrived.take_asked(), []);
         arrived.clear();
         assert!(arrived.is_empty());

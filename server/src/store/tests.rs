@@ -54,8 +54,9 @@ async fn every_query_gives_the_same_rows_in_both_databases() {
         for (query, rows) in queries.iter().zip(&mut rows) {
             for read in reads(&server, query).await {
                 let rendered = postgres.rows(&read).await.unwrap().unwrap();
-                assert_eq!(rendered, local_rows(&sqlite, &read.statement), "{user}: {read:?}");
-                *rows += rendered.as_array().unwrap().len();
+                assert_eq!(rendered.rows, local_rows(&sqlite, &read.statement), "{user}: {read:?}");
+                assert!(!rendered.cut, "{user}: {read:?}");
+                *rows += rendered.rows.as_array().unwrap().len();
             }
         }
     }
@@ -242,12 +243,17 @@ async fn what_sqlite_would_give_otherwise_is_refused() {
 async fn a_large_result_is_cut_and_one_too_large_left_out() {
     let (_database, pages, _server) = migrated().await;
     let mut store = PostgresStore::open(&pages, "ann").await.unwrap();
-    let mut length =
-        async |query: Query<()>| Some(store.rows(&query.read).await.unwrap()?.as_array().unwrap().len());
-    assert_eq!(length(Query::new("SELECT generate_series(1, 1000)")).await, Some(MOST_ROWS));
-    assert_eq!(length(Query::new("SELECT repeat('x', 20000) FROM generate_series(1, 100)")).await, Some(3));
-    assert_eq!(length(Query::new("SELECT repeat('x', 100000)")).await, None);
-    assert_eq!(length(Query::new("SELECT 1 WHERE false")).await, Some(0));
+    let mut length = async |sql: &'static str| {
+        let Rendered { rows, cut } = store.rows(&Query::<()>::new(sql).read).await.unwrap()?;
+        Some((rows.as_array().unwrap().len(), cut))
+    };
+    assert_eq!(length("SELECT generate_series(1, 1000)").await, Some((MOST_ROWS, true)));
+    assert_eq!(length("SELECT generate_series(1, 201)").await, Some((MOST_ROWS, true)));
+    assert_eq!(length("SELECT generate_series(1, 200)").await, Some((MOST_ROWS, false)));
+    assert_eq!(length("SELECT repeat('x', 20000) FROM generate_series(1, 100)").await, Some((3, true)));
+    assert_eq!(length("SELECT repeat('x', 20000) FROM generate_series(1, 3)").await, Some((3, false)));
+    assert_eq!(length("SELECT repeat('x', 100000)").await, None);
+    assert_eq!(length("SELECT 1 WHERE false").await, Some((0, false)));
 }
 
 /// A pooler gives the connection to somebody else after each transaction.

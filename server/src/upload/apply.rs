@@ -1,7 +1,5 @@
 //! One client transaction becomes one Postgres transaction: all of it, or none.
 
-use std::time::Duration;
-
 use schema::upload::{Operation, Outcome, Verdict};
 use sqlx::{Connection, PgConnection, PgPool};
 
@@ -14,10 +12,10 @@ use super::{
     rows, statement,
     wire::{Delivered, Sent},
 };
-use crate::error::{Error, Result};
-
-/// How often a transaction is tried that runs into others.
-const ATTEMPTS: u32 = 5;
+use crate::{
+    error::{Error, Result},
+    retry::retried,
+};
 
 /// Applies a client transaction and returns a verdict for each of its changes.
 pub(super) async fn transaction(
@@ -29,17 +27,7 @@ pub(super) async fn transaction(
     if delivered.op_ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut attempt = 1;
-    let applied = loop {
-        match once(pool, rules, client, delivered).await {
-            Err(error) if attempt < ATTEMPTS && collided(&error) => {
-                tokio::time::sleep(Duration::from_millis(10) * attempt).await;
-                attempt += 1;
-            }
-            result => break result?,
-        }
-    };
-    match applied {
+    match retried(|| once(pool, rules, client, delivered)).await? {
         Applied::All => {
             let applied = |op_id: &i64| Verdict { op_id: *op_id, outcome: Outcome::Applied };
             Ok(delivered.op_ids.iter().map(applied).collect())
@@ -61,12 +49,6 @@ impl From<Option<Culprit>> for Applied {
     fn from(culprit: Option<Culprit>) -> Applied {
         culprit.map_or(Applied::All, Applied::None)
     }
-}
-
-/// A serialization failure or a deadlock: Postgres chose this transaction to give way to another.
-fn collided(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    matches!(code.as_deref(), Some("40001" | "40P01"))
 }
 
 /// The one Postgres transaction. The note that makes a repetition harmless, the changes and the notice of a rejection

@@ -298,7 +298,7 @@ impl Attack {
         let columns: &[&str] = match table {
             "lists" => &["owner_id", "name", "created_at"],
             "members" => &["list_id", "user_id", "role", "name", "created_at"],
-            "invitations" => &["list_id", "role", "created_at"],
+            "invitations" => &["list_id", "owner_id", "role", "expires_at", "uses_left", "created_at"],
             "rejections" => &["user_id", "table_name", "row_id", "operation", "code", "reason", "created_at"],
             _ => &["list_id", "title", "done", "created_at"],
         };
@@ -334,10 +334,10 @@ impl Attack {
             "owner_id" | "user_id" if self.random.one_in(3) => json!(self.victim),
             "owner_id" | "user_id" => json!(own),
             "list_id" => json!(self.id(prefix)),
-            "done" => json!(self.random.below(2)),
+            "done" | "uses_left" => json!(self.random.below(2)),
             "operation" => json!("PUT"),
             "role" => json!(*self.random.pick(&["owner", "editor", "reader"])),
-            "created_at" => json!("2026-11-22T16:22:09.954983Z"),
+            "created_at" | "expires_at" => json!("2026-11-22T16:22:09.954983Z"),
             // Rare, because it takes long to send.
             "name" | "title" if self.random.one_in(100) => json!("x".repeat(1024 * 1024 + 1)),
             _ if self.random.one_in(20) => json!(""),

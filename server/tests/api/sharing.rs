@@ -1,11 +1,17 @@
 //! Invitations, and what members may upload.
 
+use std::sync::Arc;
+
 use insta::assert_snapshot;
 use reqwest::{Client, Response, StatusCode, header};
 use schema::upload::{Change, Operation};
 use serde_json::{Value, json};
 
-use crate::helpers::{Browser, TestApp, get, spawn_app};
+use crate::{
+    helpers::{Browser, TestApp, TestDatabase, get, spawn_app, spawn_app_on},
+    line::Line,
+    log::Log,
+};
 
 const EDITORS: &str = "11111111-1111-4111-8111-111111111111";
 const READERS: &str = "22222222-2222-4222-8222-222222222222";
@@ -29,6 +35,7 @@ async fn app_with_invitations() -> (TestApp, Browser, Browser) {
     (app, owner, other)
 }
 
+/// As pages send it that know of neither an end nor uses.
 fn invitation(owner: &mut Browser, id: &str, role: &str) -> Change {
     let data = json!({ "list_id": "l1", "role": role, "created_at": "2026-11-22T16:22:09.954000Z" });
     owner.change(Operation::Put, "invitations", id, data)
@@ -242,4 +249,158 @@ async fn a_member_leaves_the_owner_stays_and_roles_are_the_owners_to_change() {
     6 forbidden: Only a list's owner can remove other members, and the owner stays.
     ");
     assert_eq!(roles(&app).await, "owner editor");
+}
+
+#[tokio::test]
+async fn a_link_is_valid_for_a_week_and_for_thirty_days_at_most() {
+    let (app, mut owner, _other) = app_with_invitations().await;
+    let ends = async |id: &str| {
+        let days = "SELECT round(extract(epoch FROM expires_at - now()) / 86400) AS days FROM invitations";
+        app.rows(&format!("{days} WHERE id = '{id}'")).await
+    };
+    assert_eq!(ends(EDITORS).await, "7", "no browser has said so");
+    for (expires_at, days) in [("3000-01-01T00:00:00Z", "30"), ("infinity", "7")] {
+        let change = owner.patch("invitations", EDITORS, json!({ "expires_at": expires_at }));
+        let verdict = owner.upload(&[&[change]]).await;
+        assert_eq!(verdict.ends_with("applied"), days == "30", "{verdict}");
+        assert_eq!(ends(EDITORS).await, "30");
+    }
+    let change = owner.patch("invitations", EDITORS, json!({ "expires_at": null }));
+    owner.upload(&[&[change]]).await;
+    assert_eq!(ends(EDITORS).await, "7");
+}
+
+#[tokio::test]
+async fn an_invitation_is_its_lists_owners_whatever_a_browser_sends() {
+    let (app, mut owner, mut other) = app_with_invitations().await;
+    let forged = owner.patch("invitations", EDITORS, json!({ "owner_id": other.user_id }));
+    assert_snapshot!(owner.upload(&[&[forged]]).await, @"5 applied");
+    let data = json!({ "list_id": "l1", "owner_id": other.user_id, "role": "editor" });
+    let strangers = other.change(Operation::Put, "invitations", &EDITORS.replace('1', "3"), data);
+    assert_snapshot!(other.upload(&[&[strangers]]).await, @"1 forbidden: Only a list's owner can invite others to it.");
+    let owners = "SELECT DISTINCT invitations.owner_id FROM invitations";
+    assert_eq!(app.rows(owners).await, owner.user_id);
+}
+
+#[tokio::test]
+async fn a_link_that_has_expired_or_is_used_up_makes_nobody_a_member() {
+    let (app, _owner, member) = app_with_invitations().await;
+    let other = app.browser().await;
+    join(&member, READERS).await;
+    for what in
+        ["expires_at = now() - interval '1 second'", "expires_at = now() + interval '1 day', uses_left = 0"]
+    {
+        sqlx::query(&format!("UPDATE invitations SET {what}")).execute(&app.pool).await.unwrap();
+        for response in [
+            get(&app.url, &format!("/api/invitations/{READERS}"), Some(&other.cookie)).await,
+            post_join(&app.url, READERS, &other.cookie).await,
+            post_join(&app.url, EDITORS, &member.cookie).await,
+        ] {
+            assert_eq!(response.status(), StatusCode::NOT_FOUND, "{what}");
+        }
+        assert_eq!(roles(&app).await, "owner reader", "{what}");
+        assert_eq!(preview(&member, READERS).await["member"], true, "it still leads a member to the list");
+        join(&member, READERS).await;
+    }
+}
+
+#[tokio::test]
+async fn a_link_for_one_person_is_used_up_by_one_and_their_second_try() {
+    let (app, mut owner, other) = app_with_invitations().await;
+    let uses = "SELECT uses_left FROM invitations ORDER BY id";
+    let once = [EDITORS, READERS].map(|id| owner.patch("invitations", id, json!({ "uses_left": 1 })));
+    owner.upload(&[&once]).await;
+    join(&other, READERS).await;
+    join(&other, READERS).await;
+    assert_snapshot!(app.rows(uses).await, @r"
+    1
+    0
+    ");
+    join(&other, EDITORS).await;
+    join(&other, EDITORS).await;
+    assert_eq!(roles(&app).await, "owner editor");
+    assert_snapshot!(app.rows(uses).await, @r"
+    0
+    0
+    ");
+    let negative = owner.patch("invitations", EDITORS, json!({ "uses_left": -1 }));
+    assert_snapshot!(owner.upload(&[&[negative]]).await, @"7 constraint: An invitation is for one person or more.");
+}
+
+#[tokio::test]
+async fn one_list_more_than_can_be_synced_is_refused_and_joining_one_too() {
+    let (app, owner, mut other) = app_with_invitations().await;
+    let lists = "INSERT INTO lists (id, owner_id, name) SELECT 'other ' || n, $1, 'One of many' FROM generate_series(1, 900) AS n";
+    sqlx::query("INSERT INTO users (id) VALUES ($1) ON CONFLICT DO NOTHING")
+        .bind(&other.user_id)
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    sqlx::query(lists).bind(&other.user_id).execute(&app.pool).await.unwrap();
+
+    let one_more = other.put_list("one more", "One more");
+    assert_snapshot!(
+        other.upload(&[&[one_more]]).await,
+        @"1 constraint: You are on 900 lists, and more cannot be synced. Delete or leave one, then try again."
+    );
+    let response = post_join(&app.url, EDITORS, &other.cookie).await;
+    assert_eq!(response.status(), StatusCode::CONFLICT);
+    let refusal: Value = response.json().await.unwrap();
+    let sentence = "You are on 900 lists, and more cannot be synced. Delete or leave one, then try again.";
+    assert_eq!(refusal, json!({ "error": sentence }));
+    assert_eq!(roles(&app).await.matches("editor").count(), 0);
+    let notices = format!("SELECT reason FROM rejections WHERE user_id = '{}'", other.user_id);
+    assert_eq!(app.rows(&notices).await, sentence);
+
+    let deletion = other.delete("lists", "other 1");
+    let one_more = other.put_list("one more", "One more");
+    assert_snapshot!(other.upload(&[&[deletion, one_more]]).await, @r"
+    2 applied
+    3 applied
+    ");
+    assert_eq!(preview(&owner, EDITORS).await["member"], true, "nobody else is held up");
+}
+
+#[tokio::test]
+async fn who_follows_links_all_the_time_is_told_to_wait() {
+    let (app, owner, other) = app_with_invitations().await;
+    let mut looks = 0;
+    let refused = loop {
+        let response = get(&app.url, "/api/invitations/unknown", Some(&other.cookie)).await;
+        if response.status() != StatusCode::NOT_FOUND {
+            break response;
+        }
+        looks += 1;
+    };
+    assert!((30..60).contains(&looks), "{looks}");
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers().contains_key(header::RETRY_AFTER));
+    assert_eq!(post_join(&app.url, EDITORS, &other.cookie).await.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(preview(&owner, EDITORS).await["member"], true);
+}
+
+#[tokio::test]
+async fn no_line_of_the_log_has_an_invitations_id() {
+    let log = Log::capture();
+    let database = Arc::new(TestDatabase::create().await);
+    let mut line = Line::to(&database.options).await;
+    let options = line.options(&database.options);
+    let app = spawn_app_on(database, options).await;
+    let (mut owner, other) = (app.browser().await, app.browser().await);
+    let changes = [owner.put_list("l1", "Groceries"), invitation(&mut owner, EDITORS, "editor")];
+    owner.upload(&[&changes]).await;
+
+    assert_eq!(preview(&other, EDITORS).await["member"], false);
+    get(&app.url, &format!("/join/{EDITORS}"), Some(&other.cookie)).await;
+    sqlx::query("ALTER TABLE members RENAME COLUMN role TO part").execute(&app.pool).await.unwrap();
+    let response = post_join(&app.url, EDITORS, &other.cookie).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    line.cut().await;
+    assert_eq!(post_join(&app.url, EDITORS, &other.cookie).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    get(&app.url, &format!("/join/{EDITORS}"), Some(&other.cookie)).await;
+
+    let text = log.text();
+    assert!(text.contains("Postgres refused a statement"), "{text}");
+    let with_id: Vec<_> = text.lines().filter(|line| line.contains(EDITORS)).collect();
+    assert!(with_id.is_empty(), "{with_id:#?}");
 }

@@ -15,11 +15,15 @@ pub fn Links(
 ) -> impl IntoView {
     let invitations = use_query(move || queries::invitations(list_id.get()));
     let writer = use_writer();
+    let one_person = RwSignal::new(false);
     let make = move |role: Role| {
         let invitation = Invitation {
             id: writer.new_id(),
             list_id: list_id.get_untracked(),
+            owner_id: writer.user_id(),
             role: role.as_str().to_owned(),
+            expires_at: None,
+            uses_left: one_person.get_untracked().then_some(1),
             created_at: writer.now(),
         };
         writer.write_transaction(vec![Statement::insert(&invitation)]);
@@ -33,6 +37,14 @@ pub fn Links(
                 <button type="button" on:click=move |_| make(Role::Reader)>
                     "Make a link for readers"
                 </button>
+                <select
+                    aria-label="Who can use the link"
+                    prop:value=move || if one_person.get() { "one" } else { "any" }
+                    on:change=move |event| one_person.set(event_target_value(&event) == "one")
+                >
+                    <option value="any">"Any number of people"</option>
+                    <option value="one">"One person"</option>
+                </select>
             </Fields>
         </div>
         <Rows label="Links" query=invitations let:invitation>
@@ -40,10 +52,10 @@ pub fn Links(
         </Rows>
         <p class="empty">
             {move || match invitations.is_empty() {
-                true => "No links yet. Whoever follows one joins the list.",
+                true => "No links yet. A person who follows one joins the list.",
                 false => {
-                    "Whoever follows a link joins the list, until you revoke it. Who has joined stays, until you remove \
-                     them; that revokes all links."
+                    "A person who follows a link joins the list. It is valid for a week, or until you revoke it. People \
+                     who have joined stay until you remove them; that revokes all links."
                 }
             }}
         </p>
