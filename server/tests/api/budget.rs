@@ -4,13 +4,13 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ed25519_dalek::pkcs8::EncodePrivateKey;
-use reqwest::StatusCode;
-use serde_json::json;
+use reqwest::{Client, StatusCode, header};
 use sqlx::{ConnectOptions, PgPool};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -82,31 +82,30 @@ async fn who_takes_all_they_can_get_holds_up_nobody() {
     user.upload(&[&list]).await;
 
     let mut attackers = JoinSet::new();
-    for number in 0..12 {
+    // So much, again and again: once as one transaction that is too large, once as one that is as large as may be.
+    let (too_many, many) = (tiny_changes(100_000), tiny_changes(10_000));
+    for _ in 0..12 {
         let attacker = app.newcomer().await;
-        // So much, again and again: once as one transaction that is too large, once as one that is as large as may be.
+        let (too_many, many) = (too_many.clone(), many.clone());
         attackers.spawn(async move {
             loop {
-                for changes in [100_000, 10_000] {
-                    let body = many_tiny_changes(&attacker, number, changes);
-                    attacker.post_text(body).await;
+                for changes in [&too_many, &many] {
+                    send(&attacker, changes).await;
                 }
             }
         });
     }
+    let nested = nested_arrays();
     for _ in 0..4 {
-        let attacker = app.newcomer().await;
+        let (attacker, nested) = (app.newcomer().await, nested.clone());
         attackers.spawn(async move {
             loop {
-                let body = nested_arrays(&attacker);
-                let uploads = (0..4).map(|_| attacker.post_text(body.clone()));
-                futures::future::join_all(uploads).await;
+                futures::future::join_all((0..4).map(|_| send(&attacker, &nested))).await;
             }
         });
     }
     let address = app.url.strip_prefix("http://").unwrap().to_owned();
-    let half_open = (0..3000).map(|number| half_open(address.clone(), number));
-    let half_open: JoinSet<_> = half_open.collect();
+    let half_open: JoinSet<_> = (0..3000).map(|number| half_open(address.clone(), number)).collect();
 
     let mut slowest = Duration::ZERO;
     for number in 0..100 {
@@ -131,25 +130,30 @@ async fn who_takes_all_they_can_get_holds_up_nobody() {
     assert!(closed.iter().all(|closed| *closed), "{closed:?}");
 }
 
-/// An upload of one transaction with so many changes, none of which makes a row.
-fn many_tiny_changes(attacker: &Browser, number: usize, changes: usize) -> String {
-    let change = |op_id| json!({ "op_id": op_id, "op": "DELETE", "type": "todos", "id": "x" });
-    let changes: Vec<_> = (1..=changes).map(change).collect();
-    json!({
-        "client_id": format!("attacker-{number}-{}", uuid::Uuid::new_v4()),
-        "user_id": attacker.user_id,
-        "transactions": [{ "changes": changes }],
-    })
-    .to_string()
+/// Sends changes as one transaction that has not been sent before. What the answer is, and whether there is one, is none of
+/// an attacker's business.
+async fn send(attacker: &Browser, changes: &str) {
+    let (client, user) = (uuid::Uuid::new_v4(), &attacker.user_id);
+    let body = format!(
+        r#"{{"client_id":"{client}","user_id":"{user}","transactions":[{{"changes":[{changes}]}}]}}"#
+    );
+    let upload = Client::new().post(format!("{}/api/sync", attacker.url)).header(header::COOKIE, &attacker.cookie);
+    let upload = upload.header(header::CONTENT_TYPE, "application/json").body(body);
+    if let Ok(answer) = upload.send().await {
+        let _ = answer.bytes().await;
+    }
+}
+
+/// So many changes, none of which makes a row.
+fn tiny_changes(count: usize) -> Arc<str> {
+    let change = |op_id| format!(r#"{{"op_id":{op_id},"op":"DELETE","type":"todos","id":"x"}}"#);
+    (1..=count).map(change).collect::<Vec<_>>().join(",").into()
 }
 
 /// Eight megabytes of a value that is all brackets.
-fn nested_arrays(attacker: &Browser) -> String {
+fn nested_arrays() -> Arc<str> {
     let arrays = vec!["[[],[]]"; 1024 * 1024].join(",");
-    format!(
-        r#"{{"client_id":"attacker","user_id":"{}","transactions":[{{"changes":[{{"op_id":1,"op":"PUT","type":"todos","id":"x","data":{{"title":[{arrays}]}}}}]}}]}}"#,
-        attacker.user_id
-    )
+    format!(r#"{{"op_id":1,"op":"PUT","type":"todos","id":"x","data":{{"title":[{arrays}]}}}}"#).into()
 }
 
 /// A connection that says half of what it has to say, or nothing; whether the server has ended it.

@@ -113,7 +113,7 @@ impl Visitor {
         let page = self.send(page).await?;
         let cookie = cookie(&page)?;
         let user_id = cookie.split('.').nth(1)?.to_owned();
-        Some(Browser { url: self.url.clone(), cookie, user_id, client_id: "browser".to_owned(), next_op_id: 1 })
+        Some(Browser { url: self.url.clone(), cookie, user_id, client_id: "browser".to_owned(), epoch: None, next_op_id: 1 })
     }
 
     async fn token(&mut self, browser: &Browser) {
@@ -171,7 +171,7 @@ impl Visitor {
     /// The answer, if it is a good one and is waited for.
     async fn send(&mut self, request: RequestBuilder) -> Option<Response> {
         // A request takes some ten to a hundred milliseconds here, so every moment of one is hit.
-        let patience = match self.random.below(3) {
+        let patience = match self.random.below(2) {
             0 => Duration::from_secs(60),
             _ => Duration::from_micros(self.random.below(60_000) as u64),
         };

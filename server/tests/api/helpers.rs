@@ -119,6 +119,13 @@ impl TestApp {
         }
     }
 
+    /// Begins a session of that user, and gives its cookie.
+    pub async fn session_of(&self, user_id: &str) -> String {
+        let session = "INSERT INTO sessions (id, user_id, expiry_date) VALUES ($1, $1, now() + interval '1 day')";
+        sqlx::query(session).bind(user_id).execute(&self.pool).await.unwrap();
+        format!("{}={user_id}", self.session_cookie_name())
+    }
+
     /// The name of the cookie with a session's secret.
     pub fn session_cookie_name(&self) -> String {
         format!("session_{}", self.pool.connect_options().get_database().unwrap())
@@ -152,10 +159,10 @@ pub async fn get(url: &str, path: &str, cookie: Option<&str>) -> Response {
 
 /// The cookie of a session or of a guest that a response sets, as `name=value`.
 pub fn cookie(response: &Response) -> Option<String> {
-    let mut cookies =
-        response.headers().get_all(header::SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap());
-    let cookie = cookies.find(|cookie| cookie.starts_with("session_") || cookie.starts_with("guest_"))?;
-    Some(cookie.split(';').next().unwrap().to_owned())
+    let cookies = response.headers().get_all(header::SET_COOKIE).iter();
+    let mut cookies = cookies.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap());
+    let is_known = |cookie: &&str| cookie.starts_with("session_") || cookie.starts_with("guest_");
+    cookies.find(|cookie| is_known(cookie) && !cookie.ends_with('=')).map(str::to_owned)
 }
 
 /// A browser with a session and an upload queue.

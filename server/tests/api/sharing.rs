@@ -105,7 +105,7 @@ async fn a_link_raises_a_reader_to_an_editor_and_lowers_nobody() {
 
 #[tokio::test]
 async fn a_member_has_the_name_of_their_account() {
-    let (app, _owner, other) = app_with_invitations().await;
+    let (app, _owner, mut other) = app_with_invitations().await;
     join(&other, READERS).await;
     let name = "SELECT coalesce(name, 'a guest') AS name FROM members WHERE role = 'reader'";
     assert_eq!(app.rows(name).await, "a guest");
@@ -115,6 +115,7 @@ async fn a_member_has_the_name_of_their_account() {
         .await
         .unwrap();
     assert_eq!(app.rows(name).await, "Ann");
+    other.cookie = app.session_of(&other.user_id).await;
     sqlx::query("DELETE FROM members WHERE role = 'reader'").execute(&app.pool).await.unwrap();
     join(&other, READERS).await;
     assert_eq!(app.rows(name).await, "Ann");

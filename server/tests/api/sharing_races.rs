@@ -52,7 +52,7 @@ impl Races {
             .execute(&self.app.pool)
             .await
             .unwrap();
-        Browser { url: self.app.url.clone(), cookie, user_id, client_id: address, next_op_id: 1 }
+        Browser { url: self.app.url.clone(), cookie, user_id, client_id: address, epoch: None, next_op_id: 1 }
     }
 
     async fn list(&self, number: usize) -> List {

@@ -73,7 +73,7 @@ async fn a_database_that_takes_no_changes_says_so_and_heals() {
     let name = app.pool.connect_options().get_database().unwrap().to_owned();
     let read_only = async |on: &str| {
         let alter = format!("ALTER DATABASE {name} SET default_transaction_read_only = {on}");
-        app.pool.execute(format!("SET default_transaction_read_only = off; {alter}").as_str()).await.unwrap();
+        app.pool.execute(format!("BEGIN READ WRITE; {alter}; COMMIT").as_str()).await.unwrap();
         // Connections that are open keep the setting that they began with.
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
         app.pool.execute(end).await.unwrap();

@@ -59,14 +59,14 @@ async fn whatever_is_lost_repeated_or_put_back_each_transaction_is_applied_once(
     // A test's data may be lost when the machine is.
     let options = database.options.clone().options([("synchronous_commit", "off")]);
     let pool = PgPool::connect_with(options).await.unwrap();
-    migrations::run(&pool).await.unwrap();
+    migrations::run(&database.options).await.unwrap();
     let table = "
         CREATE TABLE counted (id text PRIMARY KEY, owner_id text NOT NULL, amount bigint NOT NULL DEFAULT 0);
         GRANT SELECT, UPDATE ON counted TO app_user";
     pool.execute(table).await.unwrap();
     let mut repeated = 0;
     for seed in 0..HISTORIES {
-        pool.execute("DELETE FROM counted; DELETE FROM users; INSERT INTO users (id) VALUES ('ann')")
+        pool.execute("DELETE FROM counted; DELETE FROM users; DELETE FROM deleted_users; INSERT INTO users (id) VALUES ('ann')")
             .await
             .unwrap();
         pool.execute("INSERT INTO counted (id, owner_id) VALUES ('a', 'ann'), ('b', 'ann'), ('c', 'ann')")
