@@ -12,7 +12,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::upload::Transaction;
+use crate::upload::{MAX_BYTES, MAX_CHANGES, Transaction};
 
 /// A table of this app's own among those of PowerSync, which leaves it alone, also when it clears the database: numbers
 /// go on counting then, and so must epochs.
@@ -75,6 +75,12 @@ pub const NEWEST_SIZE: &str = "
     WHERE id > coalesce((
         SELECT id FROM ps_crud WHERE tx_id <> (SELECT tx_id FROM ps_crud ORDER BY id DESC LIMIT 1)
         ORDER BY id DESC LIMIT 1), 0)";
+
+/// Whether the row of [`NEWEST_SIZE`], as a JSON array of arrays, is of a transaction that the server does not take.
+pub fn is_too_large(rows: &str) -> serde_json::Result<bool> {
+    let [(changes, bytes)]: [(usize, usize); 1] = serde_json::from_str(rows)?;
+    Ok(changes > MAX_CHANGES || bytes > MAX_BYTES)
+}
 
 /// A client transaction that waits in the queue.
 #[derive(Debug)]
@@ -163,6 +169,16 @@ mod tests {
         assert_eq!(summary, [(None, &[3][..]), (Some("e"), &[4, 5])]);
         assert_eq!(changes(&waiting[1])[1].op_id, 5);
         assert!(transactions("[]").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_transaction_has_as_much_as_the_server_takes() {
+        let is_too_large =
+            |changes: usize, bytes: usize| is_too_large(&json!([[changes, bytes]]).to_string());
+        assert!(!is_too_large(0, 0).unwrap());
+        assert!(!is_too_large(MAX_CHANGES, MAX_BYTES).unwrap());
+        assert!(is_too_large(MAX_CHANGES + 1, 0).unwrap());
+        assert!(is_too_large(1, MAX_BYTES + 1).unwrap());
     }
 
     #[test]
