@@ -18,8 +18,17 @@ export async function localRows(page: Page, stack: Stack, table: string, user?: 
 
 /** What a user's database in this browser answers: for each statement its rows, each an array of columns. */
 export async function localResults(page: Page, stack: Stack, statements: Statement[], user?: string) {
-  const setup = { file: `${user ?? (await userId(page))}.db`, tables: await clientTables(stack), statements };
-  return page.evaluate(async ({ file, tables, statements }) => {
+  return inDatabase(page, stack, statements, "readLock", user);
+}
+
+/** Writes into a user's database in this browser, in one transaction, past the app and what it would refuse. */
+export async function localWrite(page: Page, stack: Stack, statements: Statement[], user?: string) {
+  await inDatabase(page, stack, statements, "writeTransaction", user);
+}
+
+async function inDatabase(page: Page, stack: Stack, statements: Statement[], lock: "readLock" | "writeTransaction", user?: string) {
+  const setup = { file: `${user ?? (await userId(page))}.db`, tables: await clientTables(stack), statements, lock };
+  return page.evaluate(async ({ file, tables, statements, lock }) => {
     const [sdk, worker] = ["/powersync/sdk.js", "/powersync/worker.js"];
     const { PowerSyncDatabase } = await import(sdk);
     const db = new PowerSyncDatabase({
@@ -28,11 +37,9 @@ export async function localResults(page: Page, stack: Stack, statements: Stateme
       sync: { worker },
     });
     const results: unknown[][][] = [];
-    for (const { sql, parameters } of statements) {
-      const read = (connection: { executeRaw: (sql: string, parameters: unknown[]) => Promise<{ rawRows: unknown[][] }> }) =>
-        connection.executeRaw(sql, parameters);
-      results.push((await db.readLock(read)).rawRows);
-    }
+    await db[lock](async (connection: { executeRaw: (sql: string, parameters: unknown[]) => Promise<{ rawRows: unknown[][] }> }) => {
+      for (const { sql, parameters } of statements) results.push((await connection.executeRaw(sql, parameters)).rawRows);
+    });
     await db.close();
     return results;
   }, setup);

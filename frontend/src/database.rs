@@ -3,23 +3,20 @@
 use app::store::{Statement, StoreError, Subscription};
 use futures::future::{LocalBoxFuture, Shared};
 use js_sys::{Array, BigInt, Function, JSON, JsString, Object, Promise, Reflect};
+use schema::queue;
 use send_wrapper::SendWrapper;
 use serde_json::json;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::StorageManager;
 
-use crate::javascript::{object, parameters, set, store_error};
+use crate::javascript::{object, parameters, set, store_error, thrown};
 use crate::sdk::{self, LockContext, PowerSyncDatabase, RawQueryResult, Sdk, SyncStatus};
 
 /// Where the server serves what `npm run build` puts into `public/powersync/`.
 const SDK_URL: &str = "/powersync/sdk.js";
 /// The worker that holds SQLite and, shared by all tabs, the sync connection.
 const WORKER_URL: &str = "/powersync/worker.js";
-
-/// Bytes of the largest transaction: the server takes eight mebibytes in one request, and a transaction is never divided. What
-/// is larger would stay first in the upload queue for good, and all that is written later behind it.
-const LARGEST_UPLOAD: usize = 7 * 1024 * 1024;
 
 /// A database that is being opened; it ends for everybody who waits for it.
 pub type Opening = Shared<LocalBoxFuture<'static, Result<Database, StoreError>>>;
@@ -43,7 +40,18 @@ impl Database {
                 .map_err(store_error)?
                 .unchecked_into();
         database.wait_for_ready().await.map_err(store_error)?;
-        Ok(Database(database))
+        let database = Database(database);
+        database.begin_epoch().await?;
+        Ok(database)
+    }
+
+    /// What is written from now on is told apart from what a backup of this database may have written ([`queue`]).
+    async fn begin_epoch(&self) -> Result<(), StoreError> {
+        let id = uuid::Uuid::new_v4().to_string();
+        let begin = Statement::new(queue::BEGIN_EPOCH).bind(id);
+        let statements =
+            vec![Statement::new(queue::CREATE_EPOCHS), begin, Statement::new(queue::FORGET_EPOCHS)];
+        self.transaction(statements, false).await
     }
 
     /// The SDK's own object.
@@ -82,13 +90,18 @@ impl Database {
 
     /// Runs statements in one transaction, unless it could never be sent.
     pub async fn write_transaction(&self, statements: Vec<Statement>) -> Result<(), StoreError> {
-        if statements.iter().map(upload_size).sum::<usize>() > LARGEST_UPLOAD {
-            return Err(StoreError("this is too much at once. Save it in smaller parts.".to_owned()));
-        }
+        self.transaction(statements, true).await
+    }
+
+    /// Runs statements in one transaction. It is rolled back if it is to be `sent` and is too large for that.
+    async fn transaction(&self, statements: Vec<Statement>, sent: bool) -> Result<(), StoreError> {
         let write = move |transaction: LockContext| -> Promise {
             future_to_promise(async move {
                 for Statement { sql, parameters: values } in &statements {
                     JsFuture::from(transaction.execute_raw(sql, &parameters(values))).await?;
+                }
+                if sent {
+                    refuse_too_large(&transaction).await?;
                 }
                 Ok(JsValue::UNDEFINED)
             })
@@ -96,6 +109,12 @@ impl Database {
         let write = Closure::once_into_js(write).unchecked_into::<Function>();
         self.0.write_transaction(&write).await.map_err(store_error)?;
         Ok(())
+    }
+
+    /// Takes the entries up to this number out of the upload queue.
+    pub async fn complete(&self, last: i64) -> Result<(), StoreError> {
+        let completed = self.0.bucket_storage().handle_crud_checkpoint(last as f64).await;
+        completed.map(drop).map_err(store_error)
     }
 
     /// Calls back with the sync status, now and after every change of it.
@@ -108,9 +127,16 @@ impl Database {
     }
 }
 
-/// About as many bytes as a statement's change takes in an upload: its values as JSON, and what stands around them.
-fn upload_size(statement: &Statement) -> usize {
-    statement.parameters.iter().map(|value| value.to_string().len()).sum::<usize>() + 300
+/// Throws where what a transaction has put into the upload queue is more than the server will take.
+async fn refuse_too_large(transaction: &LockContext) -> Result<(), JsValue> {
+    let size = transaction.execute_raw(queue::NEWEST_SIZE, &Array::new());
+    let size: RawQueryResult = JsFuture::from(size).await?.unchecked_into();
+    let size: String = json_text(&size.raw_rows())?.into();
+    match queue::is_too_large(&size) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(thrown("this is too much at once. Save it in smaller parts.")),
+        Err(error) => Err(thrown(&error.to_string())),
+    }
 }
 
 /// The name of a user's database file. Each user has one, so that nobody who shares the browser sees another's rows.

@@ -71,9 +71,9 @@ extern "C" {
     pub async fn write_transaction(this: &PowerSyncDatabase, callback: &Function)
     -> Result<JsValue, JsValue>;
 
-    /// The upload queue's transactions, oldest first, as an async iterable of [`CrudTransaction`].
-    #[wasm_bindgen(method, js_name = getCrudTransactions)]
-    pub fn get_crud_transactions(this: &PowerSyncDatabase) -> JsValue;
+    /// What the SDK keeps the upload queue with.
+    #[wasm_bindgen(method, getter, js_name = bucketStorageAdapter)]
+    pub fn bucket_storage(this: &PowerSyncDatabase) -> BucketStorage;
 
     /// The id of this local database, the `client_id` of uploads.
     #[wasm_bindgen(method, catch, js_name = getClientId)]
@@ -112,17 +112,14 @@ extern "C" {
 
 #[wasm_bindgen]
 extern "C" {
-    /// What one local transaction left in the upload queue.
+    /// What the SDK keeps the upload queue with.
     #[wasm_bindgen(extends = Object)]
-    pub type CrudTransaction;
+    pub type BucketStorage;
 
-    /// Its changes, as `CrudEntry` objects, which `JSON.stringify` turns into [`schema::upload::Change`].
-    #[wasm_bindgen(method, getter)]
-    pub fn crud(this: &CrudTransaction) -> Array;
-
-    /// Removes it, and all before it, from the upload queue.
-    #[wasm_bindgen(method, catch)]
-    pub async fn complete(this: &CrudTransaction) -> Result<JsValue, JsValue>;
+    /// Takes the entries up to this number out of the queue, and lets sync take the place of what they wrote. The SDK's own
+    /// `complete` methods do this; but to have one, the entries must be read and parsed by JavaScript.
+    #[wasm_bindgen(method, catch, js_name = handleCrudCheckpoint)]
+    pub async fn handle_crud_checkpoint(this: &BucketStorage, last: f64) -> Result<JsValue, JsValue>;
 }
 
 #[wasm_bindgen]

@@ -12,7 +12,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::upload::Transaction;
+use crate::upload::{MAX_BYTES, MAX_CHANGES, Transaction};
 
 /// A table of this app's own among those of PowerSync, which leaves it alone, also when it clears the database: numbers
 /// go on counting then, and so must epochs.
@@ -76,6 +76,12 @@ pub const NEWEST_SIZE: &str = "
         SELECT id FROM ps_crud WHERE tx_id <> (SELECT tx_id FROM ps_crud ORDER BY id DESC LIMIT 1)
         ORDER BY id DESC LIMIT 1), 0)";
 
+/// Whether the row of [`NEWEST_SIZE`], as a JSON array of arrays, is of a transaction that the server does not take.
+pub fn is_too_large(rows: &str) -> serde_json::Result<bool> {
+    let [(changes, bytes)]: [(usize, usize); 1] = serde_json::from_str(rows)?;
+    Ok(changes > MAX_CHANGES || bytes > MAX_BYTES)
+}
+
 /// A client transaction that waits in the queue.
 #[derive(Debug)]
 pub struct Waiting {
@@ -122,56 +128,4 @@ fn change(op_id: i64, data: &str) -> serde_json::Result<Box<RawValue>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::upload::Change;
-
-    fn changes(waiting: &Waiting) -> Vec<Change> {
-        let changes = waiting.transaction.changes.iter();
-        changes.map(|change| serde_json::from_str(change.get()).unwrap()).collect()
-    }
-
-    #[test]
-    fn integers_beyond_those_of_javascript_and_old_values_are_passed_on_as_they_are() {
-        let data = r#"{"op":"PATCH","id":"a","type":"goods","data":{"amount":9007199254740993,"weight":1.5e+300},"old":{"amount":-9223372036854775808,"name":"\u0001ä🙂"}}"#;
-        let rows = json!([[7, data, "e", 0]]).to_string();
-        let waiting = transactions(&rows).unwrap();
-        assert_eq!(waiting[0].transaction.changes[0].get(), format!(r#"{{"op_id":7,{}"#, &data[1..]));
-        let change = &changes(&waiting[0])[0];
-        assert_eq!(change.data.as_ref().unwrap()["amount"], json!(9_007_199_254_740_993_i64));
-        assert_eq!(change.old.as_ref().unwrap()["amount"], json!(i64::MIN));
-    }
-
-    #[test]
-    fn transactions_are_sent_whole_or_not_at_all() {
-        let entry = |id: i64, epoch: Option<&str>, goes_on: u8| {
-            json!([id, r#"{"op":"DELETE","id":"a","type":"goods"}"#, epoch, goes_on])
-        };
-        let rows = json!([
-            entry(3, None, 0),
-            entry(4, Some("e"), 1),
-            entry(5, Some("e"), 0),
-            entry(6, Some("f"), 1)
-        ]);
-        let waiting = transactions(&rows.to_string()).unwrap();
-        let summary: Vec<_> = waiting
-            .iter()
-            .map(|waiting| (waiting.transaction.epoch.as_deref(), waiting.op_ids.as_slice()))
-            .collect();
-        assert_eq!(summary, [(None, &[3][..]), (Some("e"), &[4, 5])]);
-        assert_eq!(changes(&waiting[1])[1].op_id, 5);
-        assert!(transactions("[]").unwrap().is_empty());
-    }
-
-    #[test]
-    fn an_outline_names_the_first_and_the_last_change() {
-        let entry = |id: i64, count: u64| json!([id, r#"{"op":"PUT","type":"goods","id":"a"}"#, "e", count]);
-        let long = outline(&json!([entry(3, 12_000), entry(12_002, 12_000)]).to_string()).unwrap().unwrap();
-        assert_eq!((long.op_ids.as_slice(), long.transaction.omitted), (&[3, 12_002][..], Some(11_998)));
-        let single = outline(&json!([entry(3, 1)]).to_string()).unwrap().unwrap();
-        assert_eq!((single.op_ids.as_slice(), single.transaction.omitted), (&[3][..], Some(0)));
-        assert!(outline("[]").unwrap().is_none());
-    }
-}
+mod tests;

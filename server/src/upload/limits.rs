@@ -37,8 +37,9 @@ pub(super) const BYTES_PER_SECOND: usize = 4 * 1024;
 /// same moment, or one of them whose last connection has just been lost.
 pub(super) const PER_USER: usize = 2;
 
-/// Bytes up to which an upload is small, which nearly all are.
-pub(super) const SMALL: usize = 64 * 1024;
+/// Bytes up to which an upload is small, which nearly all are. So many have at most a few hundred changes, which are a matter
+/// of a tenth of a second.
+pub(super) const SMALL: usize = 16 * 1024;
 
 /// Small uploads at once. They have turns of their own, so that whoever sends a lot keeps nobody waiting who sends a little.
 pub(super) const SMALL_TURNS: usize = 4;

@@ -26,5 +26,6 @@ mod start;
 mod sync_config;
 mod token;
 mod upload;
+mod upload_limits;
 mod upload_refused;
 mod upload_repeated;
