@@ -54,6 +54,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// about ten seconds.
 pub(super) const ROWS: i64 = 100_000;
 
+/// Notices of a user, who has seen enough of them then: the oldest makes room for the next.
+pub(super) const NOTICES: i64 = 1000;
+
 /// Bytes of a browser's `client_id`, and of an epoch.
 pub(super) const CLIENT_ID: usize = 100;
 
