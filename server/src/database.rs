@@ -7,7 +7,7 @@ use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::limits;
 
@@ -53,7 +53,9 @@ pub(crate) async fn wait(options: &PgConnectOptions) -> anyhow::Result<()> {
 
 /// Connects as the pool will, and finds out whether it is Postgres itself that has answered.
 async fn look(options: &PgConnectOptions) -> sqlx::Result<()> {
-    let mut connection = PgConnection::connect_with(&limited(options)).await?;
+    // What answers nothing at all is not waited for for long: perhaps it is no Postgres.
+    let connecting = timeout(limits::CONNECT, PgConnection::connect_with(&limited(options)));
+    let mut connection = connecting.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
     let limit: String = sqlx::query_scalar("SELECT setting FROM pg_settings WHERE name = 'statement_timeout'")
         .fetch_one(&mut connection)
         .await?;

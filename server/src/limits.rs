@@ -37,6 +37,9 @@ pub(crate) const PAGE_POOL: u32 = 10;
 /// How long a request waits for a connection to Postgres.
 pub(crate) const ACQUIRE: Duration = Duration::from_secs(5);
 
+/// How long Postgres may take to answer a new connection, before the start takes it to be away.
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
+
 /// How long one statement may run in Postgres. All of them find their rows by an index.
 pub(crate) const STATEMENT: Duration = Duration::from_secs(10);
 

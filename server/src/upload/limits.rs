@@ -29,8 +29,8 @@ pub(super) const MEMORY_KIB: usize = 64 * 1024;
 /// How long a body may pause.
 pub(super) const IDLE: Duration = Duration::from_secs(10);
 
-/// Bytes a second that a body must have on average: half of what a bad mobile network has. Who sends more slowly holds memory
-/// and a turn for nothing.
+/// Bytes a second that a body must have on average: half of what a bad mobile network has. A slower one holds memory and a
+/// place for nothing.
 pub(super) const BYTES_PER_SECOND: usize = 4 * 1024;
 
 /// Uploads of one user at once. A browser waits for its answer before it sends more, so this is a phone and a laptop at the
@@ -41,7 +41,8 @@ pub(super) const PER_USER: usize = 2;
 /// of a tenth of a second.
 pub(super) const SMALL: usize = 16 * 1024;
 
-/// Small uploads at once. They have turns of their own, so that whoever sends a lot keeps nobody waiting who sends a little.
+/// Small uploads at once. They have turns of their own, so that users who send a lot do not keep those waiting who send a
+/// little.
 pub(super) const SMALL_TURNS: usize = 4;
 
 /// Large uploads at once.
@@ -53,6 +54,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Rows that a user may read, at the most, because each of their devices holds them all: a first sync of so many takes
 /// about ten seconds.
 pub(super) const ROWS: i64 = 100_000;
+
+/// Notices of a user, who has seen enough of them then: the oldest makes room for the next.
+pub(super) const NOTICES: i64 = 1000;
 
 /// Bytes of a browser's `client_id`, and of an epoch.
 pub(super) const CLIENT_ID: usize = 100;

@@ -171,6 +171,15 @@ pub(super) async fn notify(
     .bind(rejected.code.as_str())
     .bind(storable(&rejected.reason))
     .bind(changes.filter(|changes| changes.len() <= limits::KEPT_CHANGES))
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "DELETE FROM rejections WHERE id IN (
+             SELECT id FROM rejections WHERE user_id = $1 ORDER BY created_at DESC, id OFFSET $2
+         )",
+    )
+    .bind(user_id)
+    .bind(limits::NOTICES)
     .execute(connection)
     .await?;
     Ok(())

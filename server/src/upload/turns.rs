@@ -95,14 +95,14 @@ mod tests {
     fn a_user_has_two_uploads_and_others_have_theirs() {
         let turns = Turns::new();
         let ends = turns.of_user("ann").unwrap();
-        let _goes_on = turns.of_user("ann").unwrap();
+        let goes_on = turns.of_user("ann").unwrap();
         assert!(matches!(turns.of_user("ann"), Err(Error::TooMany(_))));
         assert!(turns.of_user("bob").is_ok());
         drop(ends);
         let third = turns.of_user("ann").unwrap();
         assert!(turns.of_user("ann").is_err());
-        drop((third, _goes_on));
-        assert!(turns.users.lock().unwrap().is_empty(), "nobody is remembered who sends nothing");
+        drop((third, goes_on));
+        assert!(turns.users.lock().unwrap().is_empty(), "no user without an upload is remembered");
     }
 
     #[tokio::test]

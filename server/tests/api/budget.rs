@@ -127,7 +127,8 @@ async fn who_takes_all_they_can_get_holds_up_nobody() {
     attackers.shutdown().await;
     // Each of them has been closed by the server by now, or will be.
     let closed = half_open.join_all().await;
-    assert!(closed.iter().all(|closed| *closed), "{closed:?}");
+    let open = closed.iter().filter(|closed| !**closed).count();
+    assert_eq!(open, 0, "connections that said half of what they had to say are open after a minute");
 }
 
 /// Sends changes as one transaction that has not been sent before. What the answer is, and whether there is one, is none of
@@ -159,6 +160,7 @@ fn nested_arrays() -> Arc<str> {
 /// A connection that says half of what it has to say, or nothing; whether the server has ended it.
 async fn half_open(address: String, number: usize) -> bool {
     let Ok(mut socket) = TcpStream::connect(address).await else { return true };
+    let began = Instant::now();
     if number % 2 == 0 {
         let _ = socket.write_all(b"GET / HTTP/1.1\r\nhost: ").await;
     }
@@ -166,5 +168,7 @@ async fn half_open(address: String, number: usize) -> bool {
         let mut buffer = [0; 1024];
         while let Ok(1..) = socket.read(&mut buffer).await {}
     };
-    tokio::time::timeout(Duration::from_secs(60), ended).await.is_ok()
+    let r = tokio::time::timeout(Duration::from_secs(60), ended).await.is_ok();
+    if !r || number % 500 == 0 { println!("{number} {r} {:?}", began.elapsed()); }
+    r
 }

@@ -95,7 +95,7 @@ async fn a_database_that_takes_no_changes_says_so_and_heals() {
 }
 
 /// What `DIRECT_DATABASE_URL` is answered by a listener that sends `answer` to whatever it is sent.
-async fn start_against(answer: &'static [u8]) -> String {
+async fn start_against(answer: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -103,7 +103,7 @@ async fn start_against(answer: &'static [u8]) -> String {
             let (mut client, _) = listener.accept().await.unwrap();
             let mut buffer = [0; 1024];
             while let Ok(1..) = client.read(&mut buffer).await {
-                client.write_all(answer).await.unwrap();
+                client.write_all(&answer).await.unwrap();
             }
         }
     });
@@ -116,9 +116,12 @@ async fn start_against(answer: &'static [u8]) -> String {
 #[tokio::test]
 async fn what_does_not_heal_stops_the_start_at_once_and_says_what_to_change() {
     // What PgBouncer says where it is not told to ignore such settings.
-    let pooler = b"E\0\0\0\x44SFATAL\0C08P01\0Munsupported startup parameter: options         \0\0";
-    assert_snapshot!(start_against(pooler).await, @"");
-    assert_snapshot!(start_against(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await, @"");
+    let said = b"SFATAL\0C08P01\0Munsupported startup parameter: options\0\0";
+    let length = u32::try_from(said.len() + 4).unwrap().to_be_bytes();
+    let pooler = [b"E", &length[..], said].concat();
+    assert_snapshot!(start_against(pooler).await, @r#"Postgres at 127.0.0.1:PORT, database "app", cannot be used: error returned from database: unsupported startup parameter: options. DIRECT_DATABASE_URL must be the address of Postgres itself. Where it is a pooler's, take the direct one, and give the pooler's to VITE_DATABASE_URL; else check host and port."#);
+    let other = start_against(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+    assert!(other.contains("cannot be used: ") && other.ends_with("else check host and port."), "{other}");
 
     let database = TestDatabase::create().await;
     let site = tempfile::tempdir().unwrap();

@@ -155,6 +155,32 @@ async fn large_uploads_keep_no_small_one_waiting() {
 }
 
 #[tokio::test]
+async fn the_oldest_notice_makes_room_for_a_new_one() {
+    let app = spawn_app().await;
+    let (mut browser, mut other) = (app.browser().await, app.browser().await);
+    let refused = [other.put_list("l1", "")];
+    other.upload(&[&refused]).await;
+    let many = format!(
+        "INSERT INTO rejections (id, user_id, table_name, row_id, operation, code, reason, created_at)
+         SELECT n, '{}', 'lists', 'l' || n, 'PUT', 'constraint', '', now() - n * interval '1 day' FROM generate_series(1, 1000) AS n",
+        browser.user_id
+    );
+    app.pool.execute(many.as_str()).await.unwrap();
+    let refused = [browser.put_list("l0", "")];
+    browser.upload(&[&refused]).await;
+    let notices = format!(
+        "SELECT count(*) AS a, count(*) FILTER (WHERE row_id = 'l0') AS b, count(*) FILTER (WHERE row_id = 'l1000') AS c
+         FROM rejections WHERE user_id = '{}'",
+        browser.user_id
+    );
+    assert_snapshot!(app.rows(&notices).await, @"1000 1 0");
+    assert_snapshot!(app.rows("SELECT row_id FROM rejections ORDER BY created_at DESC LIMIT 2").await, @r"
+    l0
+    l1
+    ");
+}
+
+#[tokio::test]
 async fn a_user_has_as_many_rows_as_a_device_can_hold() {
     let app = spawn_app().await;
     let (mut browser, mut other) = (app.browser().await, app.browser().await);
