@@ -54,7 +54,8 @@ pub(crate) async fn wait(options: &PgConnectOptions) -> anyhow::Result<()> {
 /// Connects as the pool will, and finds out whether it is Postgres itself that has answered.
 async fn look(options: &PgConnectOptions) -> sqlx::Result<()> {
     // What answers nothing at all is not waited for for long: perhaps it is no Postgres.
-    let connecting = timeout(limits::CONNECT, PgConnection::connect_with(&limited(options)));
+    let options = limited(options);
+    let connecting = timeout(limits::CONNECT, PgConnection::connect_with(&options));
     let mut connection = connecting.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
     let limit: String = sqlx::query_scalar("SELECT setting FROM pg_settings WHERE name = 'statement_timeout'")
         .fetch_one(&mut connection)
