@@ -1,5 +1,7 @@
 //! Clients that hang up, at any moment, with some milliseconds between the service and Postgres.
 
+#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
+
 #[path = "random/rng.rs"]
 #[expect(dead_code, reason = "this test uses a part of it")]
 mod rng;
