@@ -140,6 +140,10 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub fn downloading(this: &SyncStatus) -> bool;
 
+    /// Why the last attempt to download failed, or to connect.
+    #[wasm_bindgen(method, getter, js_name = downloadError)]
+    pub fn download_error(this: &SyncStatus) -> Option<js_sys::Error>;
+
     /// Why the last upload failed.
     #[wasm_bindgen(method, getter, js_name = uploadError)]
     pub fn upload_error(this: &SyncStatus) -> Option<js_sys::Error>;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use app::Session;
-use app::store::{Deliver, Statement, Status, StoreError};
+use app::store::{Deliver, Statement, Status, StoreError, sync_refusal};
 use futures::{FutureExt, select_biased};
 use gloo_timers::future::TimeoutFuture;
 use js_sys::Array;
@@ -76,6 +76,9 @@ fn show(status: &mut Status, sync: &SyncStatus) {
     status.session_ended &= status.connected || !sync.connected();
     status.connected = sync.connected();
     status.has_synced = sync.has_synced().unwrap_or(false);
+    // The SDK keeps the error until it has downloaded something, and the stream is up before that.
+    let refused = sync.download_error().filter(|_| !status.connected);
+    status.sync_error = refused.and_then(|error| sync_refusal(&String::from(error.message())));
     status.upload_error = sync.upload_error().map(|error| error.message().into());
 }
 

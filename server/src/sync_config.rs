@@ -245,7 +245,9 @@ mod tests {
 
     #[derive(Deserialize)]
     struct Stream {
-        query: String,
+        query: Option<String>,
+        #[serde(default)]
+        queries: Vec<String>,
     }
 
     /// The names after each `FROM` and `JOIN`; the first is the table whose rows the query delivers.
@@ -261,7 +263,8 @@ mod tests {
     #[test]
     fn the_sync_config_names_synced_tables_and_delivers_each() {
         let config: SyncConfig = serde_saphyr::from_str(SYNC_CONFIG).unwrap();
-        let named: Vec<_> = config.streams.values().map(|stream| tables(&stream.query)).collect();
+        let queries = config.streams.values().flat_map(|stream| stream.query.iter().chain(&stream.queries));
+        let named: Vec<_> = queries.map(|query| tables(query)).collect();
         for name in named.iter().flatten() {
             assert!(
                 Table::named(name).is_some(),

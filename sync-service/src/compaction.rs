@@ -27,7 +27,8 @@ use crate::{Config, Error, store};
 pub async fn compact(config: &Config) -> Result<u64, Error> {
     let options = store::connect_options(&config.database_url).map_err(Error::DatabaseUrl)?;
     let mut connection = PgConnection::connect_with(&options).await.map_err(Error::Postgres)?;
-    compact_buckets(&mut connection, EVERY_BUCKET).await.map_err(Error::Postgres)
+    let buckets = sqlx::query_as(EVERY_BUCKET).fetch_all(&mut connection).await.map_err(Error::Postgres)?;
+    compact_buckets(&mut connection, buckets).await.map_err(Error::Postgres)
 }
 
 /// Compacts now and then for as long as the process runs.
@@ -37,11 +38,7 @@ pub(crate) async fn run(shared: Arc<Shared>) -> Infallible {
         if !shared.is_leading() {
             continue;
         }
-        let compacted = match shared.pool.acquire().await {
-            Ok(mut connection) => compact_buckets(&mut connection, TOO_LONG).await,
-            Err(error) => Err(error),
-        };
-        match compacted {
+        match compact_too_long(&shared).await {
             Ok(0) => {}
             Ok(deleted) => info!(deleted, "the oplog was compacted"),
             Err(error) => warn!(%error, "the oplog could not be compacted; it will be tried again"),
@@ -57,8 +54,16 @@ const TOO_LONG: &str = "SELECT name, greatest(500, row_count / 2) FROM sync_serv
 
 const EVERY_BUCKET: &str = "SELECT name, 0::bigint FROM sync_service.bucket WHERE op_count > row_count";
 
-async fn compact_buckets(connection: &mut PgConnection, which: &str) -> sqlx::Result<u64> {
-    let buckets: Vec<(String, i64)> = sqlx::query_as(which).fetch_all(&mut *connection).await?;
+async fn compact_too_long(shared: &Shared) -> sqlx::Result<u64> {
+    let buckets: Vec<_> = sqlx::query_as(TOO_LONG).fetch_all(&shared.pool).await?;
+    if buckets.is_empty() {
+        return Ok(0);
+    }
+    let mut connection = PgConnection::connect_with(&shared.options).await?;
+    compact_buckets(&mut connection, buckets).await
+}
+
+async fn compact_buckets(connection: &mut PgConnection, buckets: Vec<(String, i64)>) -> sqlx::Result<u64> {
     let mut deleted = 0;
     for (bucket, kept) in buckets {
         deleted += compact_bucket(connection, &bucket, kept).await?;

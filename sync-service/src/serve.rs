@@ -40,8 +40,8 @@ pub async fn serve_on(
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_lazy_with(options.clone());
-    let shared = Arc::new(Shared::new(config, keys, pool));
+        .connect_lazy_with(store::shared_connect_options(&options));
+    let shared = Arc::new(Shared::new(config, keys, pool, options));
     info!(address = ?listener.local_addr().ok(), "listening");
     let stopping = shared.stopping.clone();
     // Whoever drops this future ends the streams with it.
@@ -56,7 +56,7 @@ pub async fn serve_on(
     let served = tokio::select! {
         served = async { tokio::join!(server, stop(shutdown, &stopping)).0 } => served,
         () = stopped_long_ago(&stopping) => Ok(()),
-        never = sequencer::run(shared.clone(), options) => match never {},
+        never = sequencer::run(shared.clone()) => match never {},
         never = sequencer::listen(shared.clone()) => match never {},
         never = compaction::run(shared.clone()) => match never {},
     };

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +19,9 @@ use crate::streams::Streams;
 pub(crate) struct Shared {
     pub config: Config,
     pub keys: KeyStore,
+    /// For requests and streams. What may take long makes a connection of its own, by [`Shared::options`].
     pub pool: PgPool,
+    pub options: PgConnectOptions,
     pub metrics: Metrics,
     /// Wakes the sequencer.
     pub wake: Notify,
@@ -54,11 +57,12 @@ pub(crate) enum State {
 const COMMITS_KEPT: usize = 64;
 
 impl Shared {
-    pub fn new(config: Config, keys: KeyStore, pool: PgPool) -> Self {
+    pub fn new(config: Config, keys: KeyStore, pool: PgPool, options: PgConnectOptions) -> Self {
         Self {
             config,
             keys,
             pool,
+            options,
             metrics: Metrics::new(),
             wake: Notify::new(),
             stopping: CancellationToken::new(),
@@ -125,9 +129,9 @@ impl Shared {
 
     /// Deletes what replaced configs have left, beside everything else.
     pub(crate) fn clean_up_soon(&self) {
-        let pool = self.pool.clone();
+        let options = self.options.clone();
         tokio::spawn(async move {
-            let done = match pool.acquire().await {
+            let done = match PgConnection::connect_with(&options).await {
                 Ok(mut connection) => versions::clean_up(&mut connection).await,
                 Err(error) => Err(error),
             };

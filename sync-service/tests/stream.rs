@@ -179,6 +179,54 @@ async fn a_membership_change_comes_in_one_checkpoint_with_the_rows() {
 }
 
 #[tokio::test]
+async fn what_is_on_a_list_is_one_bucket_and_a_user_may_be_on_as_many_lists_as_buckets() {
+    let tables = "
+        CREATE TABLE lists (id text PRIMARY KEY);
+        CREATE TABLE todos (id text PRIMARY KEY, list_id text NOT NULL);
+        CREATE TABLE members (id text PRIMARY KEY, list_id text NOT NULL, user_id text NOT NULL);
+        CREATE PUBLICATION powersync FOR TABLE lists, todos, members;";
+    let config = "config: { edition: 3 }
+streams:
+  lists:
+    auto_subscribe: true
+    queries:
+      - SELECT * FROM lists WHERE id IN (SELECT list_id FROM members WHERE user_id = auth.user_id())
+      - SELECT * FROM todos WHERE list_id IN (SELECT list_id FROM members WHERE user_id = auth.user_id())
+      - SELECT * FROM members WHERE list_id IN (SELECT list_id FROM members WHERE user_id = auth.user_id())
+";
+    let database = Database::new(tables).await;
+    database
+        .run(
+            "INSERT INTO lists SELECT 'l' || n FROM generate_series(1, 1000) n;
+             INSERT INTO todos SELECT 't' || n, 'l' || n FROM generate_series(1, 1000) n;
+             INSERT INTO members SELECT 'ann' || n, 'l' || n, 'ann' FROM generate_series(1, 1000) n;
+             INSERT INTO members VALUES ('bob', 'l1', 'bob')",
+        )
+        .await;
+    let service = Service::start(&database).await;
+    service.deploy(config).await;
+    let lines = service.stream("ann").await.checkpoint().await;
+    assert_eq!((bucket_names(&lines).len(), op_names(&lines).len()), (1000, 3001));
+
+    let mut bob = service.stream("bob").await;
+    let first = bob.checkpoint().await;
+    assert_eq!(bucket_names(&first).len(), 1);
+    assert_eq!(op_names(&first), ["PUT lists/l1", "PUT members/ann1", "PUT members/bob", "PUT todos/t1"]);
+    // The same id in two tables is two rows.
+    database.run("INSERT INTO todos VALUES ('l1', 'l1'); DELETE FROM members WHERE id = 'ann1'").await;
+    assert_eq!(op_names(&bob.checkpoint().await), ["PUT todos/l1", "REMOVE members/ann1"]);
+    database.run("UPDATE todos SET list_id = 'l2' WHERE id = 'l1'").await;
+    assert_eq!(op_names(&bob.checkpoint().await), ["REMOVE todos/l1"]);
+    let resumed = service.stream_of("bob", "client-1", resume(&first)).await.checkpoint().await;
+    assert_eq!(op_names(&resumed), ["PUT todos/l1", "REMOVE members/ann1", "REMOVE todos/l1"]);
+    database.run("DELETE FROM members WHERE id = 'bob'").await;
+    let lines = bob.checkpoint().await;
+    assert_eq!(lines[0]["checkpoint_diff"]["removed_buckets"].as_array().unwrap().len(), 1);
+    service.stop().await;
+    database.drop().await;
+}
+
+#[tokio::test]
 async fn subscriptions_have_parameters() {
     let database = Database::new(TABLES).await;
     database.run("INSERT INTO lists VALUES ('l1', 'ann', 'One'), ('l2', 'bob', 'Two'); INSERT INTO todos VALUES ('t1', 'l1', 'x'), ('t2', 'l2', 'x')").await;

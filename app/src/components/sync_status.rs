@@ -41,7 +41,7 @@ pub fn SyncStatus() -> impl IntoView {
                 </span>
             </summary>
             <div class="sync-details">
-                {move || current.with(|status| status.upload_error.clone().or(status.open_error.clone())).map(|error| view! { <p>{error}</p> })}
+                {move || current.with(errors).map(|error| error.map(|error| view! { <p>{error}</p> }))}
                 <button type="button" on:click=reset>
                     "Reset local data"
                 </button>
@@ -56,9 +56,15 @@ fn state(status: &Status) -> &'static str {
         Status { open: false, .. } => "opening",
         Status { connected: true, waiting: 0, .. } => "synced",
         Status { connected: true, .. } => "uploading",
+        Status { sync_error: Some(_), .. } => "refused",
         Status { tried: false, .. } => "opening",
         Status { connected: false, .. } => "offline",
     }
+}
+
+/// What is wrong, a sentence each.
+fn errors(status: &Status) -> [Option<String>; 3] {
+    [status.sync_error.clone(), status.upload_error.clone(), status.open_error.clone()]
 }
 
 fn sentence(status: &Status) -> String {
@@ -67,6 +73,8 @@ fn sentence(status: &Status) -> String {
         ("opening", _) => "Connecting".to_owned(),
         ("synced", _) if !status.has_synced => "Downloading".to_owned(),
         ("synced", _) => "Synced".to_owned(),
+        ("refused", 0) => "Not syncing".to_owned(),
+        ("refused", waiting) => format!("Not syncing, {} to send", changes(waiting, "", "")),
         ("uploading", waiting) => format!("Sending {}", changes(waiting, "", "")),
         (_, 0) => "Offline".to_owned(),
         (_, waiting) => format!("Offline, {} to send", changes(waiting, "", "")),
@@ -96,6 +104,8 @@ mod tests {
             status(true, true, 0),
             Status { has_synced: false, ..status(true, true, 0) },
             Status { open_error: Some("no".to_owned()), ..Status::default() },
+            Status { sync_error: Some("no".to_owned()), ..status(true, false, 0) },
+            Status { sync_error: Some("no".to_owned()), ..status(true, false, 2) },
         ]
         .map(|status| sentence(&status));
         assert_eq!(
@@ -109,6 +119,8 @@ mod tests {
                 "Synced",
                 "Downloading",
                 "Local data cannot be opened",
+                "Not syncing",
+                "Not syncing, 2 changes to send",
             ]
         );
     }

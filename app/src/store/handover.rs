@@ -127,6 +127,7 @@ mod tests {
         waiting: 0,
         session_ended: false,
         upload_error: None,
+        sync_error: None,
         open_error: None,
     };
     const BEHIND: Status = Status { has_synced: true, ..NEW };

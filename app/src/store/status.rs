@@ -24,6 +24,8 @@ pub struct Status {
     pub session_ended: bool,
     /// Why the last upload failed, while it is being tried again.
     pub upload_error: Option<String>,
+    /// Why the sync service refuses to send anything, and what to do about it.
+    pub sync_error: Option<String>,
     /// Why the local database could not be opened. Resetting it is the way out.
     pub open_error: Option<String>,
 }

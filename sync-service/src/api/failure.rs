@@ -1,5 +1,7 @@
 //! How an error is answered.
 
+use std::fmt;
+
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -56,6 +58,14 @@ impl Failure {
                 .details(format!("The path {method} \"{path}\" does not exist on this server"));
         failure.error.insert("severity".to_owned(), json!("info"));
         failure
+    }
+}
+
+/// As it stands in the log.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |key: &str| self.error.get(key).and_then(Value::as_str).unwrap_or_default();
+        write!(f, "{} {}", text("code"), text("description"))
     }
 }
 

@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgListener};
+use sqlx::postgres::PgListener;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -25,11 +25,11 @@ use crate::store::{set_up, triggers, versions};
 use crate::streams::{self, Streams};
 
 /// Leads for as long as the process runs; whatever goes wrong, it begins again with a new connection.
-pub(crate) async fn run(shared: Arc<Shared>, options: PgConnectOptions) -> Infallible {
+pub(crate) async fn run(shared: Arc<Shared>) -> Infallible {
     let mut wait = SHORTEST_WAIT;
     loop {
         let began = Instant::now();
-        let Err(error) = lead(&shared, &options).await;
+        let Err(error) = lead(&shared).await;
         shared.lost(&error);
         warn!(%error, "the sequencer has to begin again");
         wait = if began.elapsed() > LONGEST_WAIT { SHORTEST_WAIT } else { (wait * 2).min(LONGEST_WAIT) };
@@ -75,8 +75,8 @@ const POLL: Duration = Duration::from_secs(1);
 /// Of the advisory lock; any number that no one else in the database uses.
 const LOCK: i64 = 0x73_79_6e_63_5f_73_65_71;
 
-async fn lead(shared: &Shared, options: &PgConnectOptions) -> sqlx::Result<Infallible> {
-    let mut connection = PgConnection::connect_with(options).await?;
+async fn lead(shared: &Shared) -> sqlx::Result<Infallible> {
+    let mut connection = PgConnection::connect_with(&shared.options).await?;
     // If this process is killed during a long statement, Postgres then notices, and lets go of the lock for the next one. Not every
     // system can tell it; there the statement runs to its end.
     let _ = connection.execute("SET client_connection_check_interval = '1s'").await;

@@ -38,6 +38,9 @@ pub(crate) struct BucketState {
 pub(crate) enum CheckpointError {
     #[error("{0}")]
     Postgres(#[from] sqlx::Error),
+    /// The task that asked has failed.
+    #[error("{0}")]
+    Failed(#[from] tokio::task::JoinError),
     /// Too many buckets, or too many results on the way to them; with what contributes to them.
     #[error("{0}")]
     TooMany(String),
@@ -80,12 +83,17 @@ impl Client {
         auto_subscribe && self.request.includes_defaults()
     }
 
-    /// Asks Postgres for the client's checkpoint.
-    ///
+    /// Asks Postgres for the client's checkpoint, in a task of its own: whoever waits for it may end at any moment, and a connection
+    /// that is dropped in the middle of `BEGIN` goes back to the pool within the transaction.
+    pub async fn checkpoint(self: &Arc<Self>, pool: &PgPool) -> Result<Checkpoint, CheckpointError> {
+        let (client, pool) = (Arc::clone(self), pool.clone());
+        tokio::spawn(async move { client.read_checkpoint(&pool).await }).await?
+    }
+
     /// All of it is read in one snapshot, and from tables that only the sequencer writes. So the results of the lookups, the
     /// buckets and the write checkpoint are those of the same commit of the sequencer, and so of one snapshot of the app's
     /// tables.
-    pub async fn checkpoint(&self, pool: &PgPool) -> Result<Checkpoint, CheckpointError> {
+    async fn read_checkpoint(&self, pool: &PgPool) -> Result<Checkpoint, CheckpointError> {
         let mut connection = pool.acquire().await?;
         let mut transaction =
             connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 pub(crate) use self::checkpoint::{BucketState, Checkpoint, CheckpointError, Client};
 use self::line::{Id, Line, Operation, Row, StreamInfo};
@@ -28,7 +28,7 @@ use crate::store::write_checkpoints;
 /// A client that is being sent what it is to have.
 pub(crate) struct Session {
     shared: Arc<Shared>,
-    client: Client,
+    client: Arc<Client>,
     commits: broadcast::Receiver<Arc<Commit>>,
     active: watch::Receiver<Option<Arc<Active>>>,
     /// The last checkpoint that was sent.
@@ -48,6 +48,8 @@ enum End {
     Closed,
     /// The token expired, or the config was replaced.
     Finished,
+    /// There is more now than a client is given. The client opens the stream again, and is told so.
+    TooMany(String),
 }
 
 /// What came of sending a checkpoint's operations.
@@ -64,6 +66,9 @@ impl From<Closed> for End {
     }
 }
 
+/// The official service's code for more buckets, or more results on the way to them, than a client is given.
+pub(crate) const TOO_MANY: &str = "PSYNC_S2305";
+
 /// How long to wait before Postgres is asked again after an error.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -77,6 +82,7 @@ impl Session {
         client: Client,
         body: mpsc::Sender<Bytes>,
     ) -> Result<Self, CheckpointError> {
+        let client = Arc::new(client);
         let commits = shared.commits();
         let active = shared.active();
         let current = client.checkpoint(&shared.pool).await?;
@@ -115,6 +121,10 @@ impl Session {
             ended = self.send() => match ended {
                 Err(End::Closed) => "its client has gone",
                 Ok(()) | Err(End::Finished) => "its token or its sync config has expired",
+                Err(End::TooMany(reason)) => {
+                    warn!(user, client, code = TOO_MANY, reason, "a stream has to end");
+                    "its client is to have too much"
+                }
             },
             () = shared.stopping.cancelled() => "the service stops",
             () = tokio::time::sleep(longest) => "its client reads too slowly",
@@ -200,12 +210,12 @@ impl Session {
     async fn refresh(&mut self) -> Result<(), End> {
         let new = match self.client.checkpoint(&self.shared.pool).await {
             Ok(new) => new,
-            Err(CheckpointError::Postgres(error)) => {
+            Err(CheckpointError::TooMany(reason)) => return Err(End::TooMany(reason)),
+            Err(error) => {
                 debug!(%error, "Postgres did not answer; it will be asked again");
                 self.ask_at = Some(Instant::now() + RETRY);
                 return Ok(());
             }
-            Err(CheckpointError::TooMany(_)) => return Err(End::Finished),
         };
         self.ask_at = None;
         if new.last_op_id < self.current.last_op_id {

@@ -77,7 +77,8 @@ impl<'a> Search<'a> {
         let priority =
             subscription.and_then(|subscription| subscription.override_priority).unwrap_or(stream.priority);
         for variant in &stream.variants {
-            let prefix = &client.active.streams.sources[variant.source].bucket;
+            let Some(source) = variant.sources.first() else { continue };
+            let prefix = &client.active.streams.sources[*source].bucket;
             for key in self.keys(&stream.name, variant, &request).await? {
                 let name = format!("{}#{prefix}{key}", client.active.version.version);
                 let bucket = self.buckets.entry(name).or_insert_with(|| {

@@ -33,6 +33,18 @@ pub(crate) async fn set_up(connection: &mut PgConnection) -> sqlx::Result<()> {
 /// compacted ones.
 pub(crate) const DOWNLOADED: &str = "op_count + (compacted_to > 0)::int";
 
+/// How the connections are made that requests and streams share. Postgres itself ends what takes too long on them, whatever has become
+/// of those who wait for it: a statement, a lock that is not given, and a transaction in which nothing happens.
+pub(crate) fn shared_connect_options(options: &PgConnectOptions) -> PgConnectOptions {
+    let limits = [
+        // A page of the oplog takes milliseconds. A deploy waits for another one.
+        ("statement_timeout", "30s"),
+        ("lock_timeout", "10s"),
+        ("idle_in_transaction_session_timeout", "30s"),
+    ];
+    options.clone().options(limits)
+}
+
 /// How every connection of the service is made. Text that Postgres makes of values must not depend on the server's settings.
 pub(crate) fn connect_options(url: &str) -> sqlx::Result<PgConnectOptions> {
     let options = PgConnectOptions::from_str(url)?

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
 
+use super::bucket::Draft;
 use super::position::Place;
 use super::query;
 use super::scope::Cte;
@@ -101,15 +102,10 @@ impl Reader<'_> {
         let own = self.ctes(Some(name), &document.with);
         // Those of the stream come first, so that they hide the others.
         let ctes: Vec<&Cte> = own.iter().chain(global).map(|(cte, _)| cte).collect();
-        let mut stream = Stream {
-            name: name.to_owned(),
-            auto_subscribe: document.auto_subscribe,
-            priority: document.priority.as_ref().map_or(3, |p| u8::try_from(p.value).unwrap_or(u8::MAX)),
-            variants: Vec::new(),
-        };
+        let mut draft = Draft::default();
         self.refusals.extend(document.refusals(name));
         for sql in document.query.iter().chain(&document.queries) {
-            match query::compile(&sql.value, &ctes, &mut stream, &mut self.streams) {
+            match query::compile(&sql.value, &ctes, name, &mut draft, &mut self.streams) {
                 Err(refused) => {
                     let refusal = self.located(Some(name), sql, refused);
                     self.refusals.push(refusal);
@@ -124,7 +120,13 @@ impl Reader<'_> {
         }
         self.warn_of_nested(Some(name), &own, global);
         self.warn_of_unused(Some(name), &own);
-        self.streams.streams.push(stream);
+        let variants = draft.finish(name, &mut self.streams);
+        self.streams.streams.push(Stream {
+            name: name.to_owned(),
+            auto_subscribe: document.auto_subscribe,
+            priority: document.priority.as_ref().map_or(3, |p| u8::try_from(p.value).unwrap_or(u8::MAX)),
+            variants,
+        });
     }
 
     fn ctes<'d>(

@@ -4,9 +4,9 @@ use super::expression::{Condition, Expr, RequestExpr, RowCondition, RowExpr};
 use super::formula::{Dependency, Input, Term};
 use super::scope::Relation;
 use super::sql::{Refused, refuse};
-use super::{Lookup, Operand, Rows, Source, Step, Streams, Variant};
+use super::{Lookup, Operand, Rows, Step, Streams, Variant};
 
-/// Makes the variant of an alternative, whose rows come from relation `primary`.
+/// Makes the variant of an alternative, and says which rows it brings of relation `primary`.
 ///
 /// Every relation but that one becomes a step: a lookup by the values that are known when it is its turn. So the relations are
 /// visited from the primary one outwards, along the equalities, and each comes behind those from which it gets its values.
@@ -14,9 +14,8 @@ pub(super) fn variant(
     terms: &[Term],
     relations: &[Relation],
     primary: usize,
-    source: impl FnOnce(Rows) -> Source,
     streams: &mut Streams,
-) -> Result<Variant, Refused> {
+) -> Result<(Variant, Rows), Refused> {
     let mut graph = Graph { terms, nodes: Vec::new(), open: Vec::new() };
     let rows = graph.visit(primary);
     for relation in mentioned(terms) {
@@ -37,8 +36,8 @@ pub(super) fn variant(
     let conditions = conditions.collect();
     let steps = graph.nodes.into_iter().map(|node| node.step(relations, streams));
     let steps = steps.collect::<Result<_, _>>()?;
-    let (rows, keys) = (Rows { filter: rows.filter, keys: rows.keys }, rows.operands);
-    Ok(Variant { source: known_source(&mut streams.sources, source(rows)), conditions, steps, keys })
+    let variant = Variant { sources: Vec::new(), conditions, steps, keys: rows.operands };
+    Ok((variant, Rows { filter: rows.filter, keys: rows.keys }))
 }
 
 /// The relations that an alternative is about, in the order in which it names them.
@@ -174,14 +173,6 @@ impl Node {
             }
         })
     }
-}
-
-fn known_source(sources: &mut Vec<Source>, source: Source) -> usize {
-    let same = |known: &Source| Source { bucket: source.bucket.clone(), ..known.clone() } == source;
-    sources.iter().position(same).unwrap_or_else(|| {
-        sources.push(source);
-        sources.len() - 1
-    })
 }
 
 /// The expression over the row that it depends on.

@@ -1,7 +1,7 @@
 //! What a sync config says: which rows go into which bucket, and which buckets a user is sent.
 //!
-//! [`compile`] turns the text into [`Streams`]. Every query becomes one [`Variant`] per alternative of its condition. A variant
-//! has two halves. Its [`Source`] looks at rows only: it says which table, which columns, and which expressions over the row are
+//! [`compile`] turns the text into [`Streams`]. Every query becomes one [`Variant`] per alternative of its condition; queries of
+//! one stream that ask the same of a request become the same one, and share its buckets ([`bucket`]). A variant has two halves. Its [`Source`] looks at rows only: it says which table, which columns, and which expressions over the row are
 //! the key of the row's bucket. The rest looks at the request only: it says which values that key may have for this user. Tables
 //! that the query reads besides are [`Lookup`]s, whether the query joins them or names them in `IN (SELECT …)`; what they give is
 //! kept beside the oplog, so that a user's buckets are found without reading the app's tables.
@@ -9,6 +9,7 @@
 //! The compiler goes from text to syntax ([`sql`]), from there to names ([`scope`]) and expressions ([`translate`]), takes the
 //! condition apart into alternatives ([`formula`]) and each of these into its halves ([`graph`]).
 
+mod bucket;
 mod document;
 mod expression;
 mod formula;
@@ -54,7 +55,8 @@ const STACK: usize = 32 * 1024 * 1024;
 pub struct Streams {
     /// The streams in the order of the text; a checkpoint's `streams` and `default` indexes follow it.
     pub streams: Vec<Stream>,
-    /// The distinct sources of all streams. Streams that select the same rows by the same key share one, and so its buckets.
+    /// The distinct sources of all streams, those of a bucket side by side. Streams that select the same rows by the same key
+    /// share them, and so their buckets.
     pub sources: Vec<Source>,
     /// The distinct lookups of all streams.
     pub lookups: Vec<Lookup>,
@@ -75,16 +77,17 @@ pub struct Stream {
     pub variants: Vec<Variant>,
 }
 
-/// One alternative of a query: the rows of a source, in the buckets whose key the request allows.
+/// One alternative of a query, or of several that ask the same of a request: the rows of their sources, in the buckets whose key
+/// the request allows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variant {
-    /// Index into [`Streams::sources`].
-    pub source: usize,
+    /// Indexes into [`Streams::sources`], all of one bucket.
+    pub sources: Vec<usize>,
     /// What the request has to fulfil.
     pub conditions: Vec<RequestCondition>,
     /// What is looked up, in this order. Every combination of results whose values agree gives a key.
     pub steps: Vec<Step>,
-    /// For each key of the source, where its value comes from: from all of these, and they have to agree.
+    /// For each key of the sources, where its value comes from: from all of these, and they have to agree.
     pub keys: Vec<Vec<Operand>>,
 }
 

@@ -3,23 +3,25 @@
 use sqlparser::ast::{SelectItem, SelectItemQualifiedWildcardKind, Spanned};
 use sqlparser::tokenizer::Span;
 
+use super::bucket::Draft;
 use super::expression::Expr;
 use super::formula::{Dependency, Input, MAX_ALTERNATIVES};
 use super::graph;
 use super::scope::{Compiler, Cte, Named, Read, Relation, name_of};
 use super::sql::{self, Refused, refuse};
 use super::warnings;
-use super::{Output, Source, Stream, Streams};
+use super::{Output, Source, Streams};
 
-/// Adds the query's variants to its stream, and their sources and lookups to the config. Gives warnings.
+/// Adds the query's alternatives to those of its stream, and their lookups to the config. Gives warnings.
 pub(super) fn compile(
     sql: &str,
     ctes: &[&Cte],
-    stream: &mut Stream,
+    stream: &str,
+    draft: &mut Draft,
     streams: &mut Streams,
 ) -> Result<Vec<Refused>, Refused> {
     // Postgres takes no text with it, and a statement would end there.
-    if stream.name.contains('\0') {
+    if stream.contains('\0') {
         return Err(Refused { line: 1, column: 1, reason: "a NUL character is not supported".to_owned() });
     }
     let query = sql::parse(sql)?;
@@ -33,19 +35,17 @@ pub(super) fn compile(
     let condition_at = read.select.selection.as_ref().map_or_else(|| query.span(), Spanned::span);
     for terms in read.condition.alternatives(condition_at)? {
         whole(&compiler, &terms, primary)?;
-        let source = |rows| Source {
-            bucket: format!("{}|{}", stream.name, stream.variants.len()),
+        let (variant, rows) = graph::variant(&terms, &compiler.relations, primary, streams)?;
+        found.extend(warnings::unauthenticated(&variant, &terms, &compiler.relations));
+        let source = Source {
+            bucket: String::new(),
             table: table.clone(),
             object_type: alias.clone(),
             columns: columns.clone(),
             rows,
         };
-        let variant = graph::variant(&terms, &compiler.relations, primary, source, streams)?;
-        found.extend(warnings::unauthenticated(&variant, &terms, &compiler.relations));
-        if !stream.variants.contains(&variant) {
-            stream.variants.push(variant);
-        }
-        if stream.variants.len() > MAX_ALTERNATIVES {
+        draft.add(variant, source);
+        if draft.alternatives() > MAX_ALTERNATIVES {
             let reason = format!(
                 "a stream has at most {MAX_ALTERNATIVES} alternatives: write several streams, or move OR into several queries"
             );

@@ -17,8 +17,9 @@ fn refusals(streams: &str) -> Vec<String> {
 /// The variants in a form that can be read at a glance.
 fn halves(streams: &Streams) -> Vec<String> {
     let variants = streams.streams.iter().flat_map(|stream| &stream.variants);
-    let text = |variant: &Variant| {
-        let source = &streams.sources[variant.source];
+    let variants = variants.flat_map(|variant| variant.sources.iter().map(move |source| (variant, source)));
+    let text = |(variant, source): (&Variant, &usize)| {
+        let source = &streams.sources[*source];
         let keys: Vec<_> = source.rows.keys.iter().map(expr).collect();
         let steps = variant.steps.iter().map(|step| match step {
             Step::Elements { array, outputs, .. } => {
@@ -136,8 +137,7 @@ streams:
 ";
     let streams = compile(text).expect("compiles");
     assert_eq!(streams.lookups, []);
-    let [one, two, three] = streams.streams[0].variants.as_slice() else { panic!("{:?}", halves(&streams)) };
-    assert_eq!(one.steps, two.steps);
+    let [one, three] = streams.streams[0].variants.as_slice() else { panic!("{:?}", halves(&streams)) };
     assert!(
         matches!(&one.steps[..], [Step::Elements { filter, outputs, .. }] if filter.len() == 1 && outputs.len() == 1)
     );
@@ -152,6 +152,69 @@ fn streams_over_the_same_rows_share_their_buckets() {
     let streams = compile(&text).expect("compiles");
     assert_eq!(streams.sources.len(), 1);
     assert_eq!(streams.sources[0].bucket, "a|0");
+}
+
+/// The buckets of the sources, with their tables.
+fn buckets(streams: &Streams) -> Vec<String> {
+    streams.sources.iter().map(|source| format!("{} {}", source.bucket, source.object_type)).collect()
+}
+
+#[test]
+fn queries_of_one_stream_that_ask_the_same_of_a_request_share_their_buckets() {
+    let text = config(
+        "  s:
+    queries:
+      - SELECT * FROM lists WHERE id IN (SELECT list_id FROM members WHERE user_id = auth.user_id())
+      - SELECT todos.* FROM todos JOIN members ON members.list_id = todos.list_id WHERE members.user_id = auth.user_id()
+      - SELECT * FROM members WHERE list_id IN (SELECT list_id FROM members WHERE user_id = auth.user_id())
+      - SELECT * FROM notes WHERE owner_id = auth.user_id()
+",
+    );
+    let streams = compile(&text).expect("compiles");
+    assert_eq!(buckets(&streams), ["s|0 lists", "s|0 todos", "s|0 members", "s|1 notes"]);
+    let [shared, notes] = streams.streams[0].variants.as_slice() else { panic!("{:?}", halves(&streams)) };
+    assert_eq!((&shared.sources[..], &notes.sources[..]), (&[0, 1, 2][..], &[3][..]));
+}
+
+#[test]
+fn a_bucket_is_nobodys_who_is_to_have_only_a_part_of_its_rows() {
+    let text = config(
+        "  both:
+    queries: [SELECT * FROM lists WHERE owner = auth.user_id(), SELECT * FROM todos WHERE owner = auth.user_id()]
+  one:
+    query: SELECT * FROM todos WHERE owner = auth.user_id()
+  the_same:
+    queries: [SELECT * FROM todos WHERE owner = auth.user_id(), SELECT * FROM lists WHERE owner = auth.user_id()]
+  more:
+    queries:
+      - SELECT * FROM lists WHERE owner = auth.user_id() AND auth.parameter('a') = 1
+      - SELECT * FROM todos WHERE owner = auth.user_id()
+",
+    );
+    let streams = compile(&text).expect("compiles");
+    assert_eq!(
+        buckets(&streams),
+        ["both|0 lists", "both|0 todos", "one|0 todos", "more|0 lists"],
+        "`the_same` has the buckets of `both`, and `more` the todos of `one`"
+    );
+    let sources: Vec<_> =
+        streams.streams.iter().flat_map(|stream| &stream.variants).map(|v| &v.sources[..]).collect();
+    assert_eq!(sources, [&[0, 1][..], &[2], &[0, 1], &[3], &[2]]);
+}
+
+#[test]
+fn queries_that_may_select_the_same_row_have_buckets_of_their_own() {
+    let text = config(
+        "  s:
+    queries:
+      - SELECT * FROM ledger WHERE owner = auth.user_id() AND side = 'a'
+      - SELECT * FROM ledger WHERE owner = auth.user_id() AND side = 'b'
+      - SELECT * FROM notes WHERE owner = auth.user_id()
+      - SELECT * FROM notes WHERE owner = auth.user_id()
+",
+    );
+    let streams = compile(&text).expect("compiles");
+    assert_eq!(buckets(&streams), ["s|0 ledger", "s|0 notes", "s|1 ledger"]);
 }
 
 #[test]

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "test code")]
 
 use std::collections::VecDeque;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::str::FromStr as _;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -68,16 +70,19 @@ impl Database {
         let name = format!("{}_copy", self.name);
         let options = PgConnectOptions::from_str(&self.admin_url).unwrap();
         let mut admin = options.connect().await.unwrap();
-        let end = format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}' AND usename = current_user",
-            self.name
-        );
-        admin.execute(end.as_str()).await.unwrap();
+        admin.execute(self.end_of_connections().as_str()).await.unwrap();
         admin.execute(format!("CREATE DATABASE {name} TEMPLATE {}", self.name).as_str()).await.unwrap();
         admin.close().await.unwrap();
         let url = options.database(&name).to_url_lossy().to_string();
         let pool = PgPoolOptions::new().max_connections(4).connect(&url).await.unwrap();
         Self { pool, url, admin_url: self.admin_url.clone(), name }
+    }
+
+    fn end_of_connections(&self) -> String {
+        format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}' AND usename = current_user",
+            self.name
+        )
     }
 
     pub async fn run(&self, sql: &str) {
@@ -87,7 +92,9 @@ impl Database {
     pub async fn drop(self) {
         self.pool.close().await;
         let mut admin = PgConnectOptions::from_str(&self.admin_url).unwrap().connect().await.unwrap();
-        admin.execute(format!("DROP DATABASE {} WITH (FORCE)", self.name).as_str()).await.unwrap();
+        // FORCE would fail where an autovacuum worker happens to be, which this role may not end. Without it, Postgres does.
+        admin.execute(self.end_of_connections().as_str()).await.unwrap();
+        admin.execute(format!("DROP DATABASE {}", self.name).as_str()).await.unwrap();
     }
 }
 
@@ -351,6 +358,40 @@ pub fn sign(header: &Value, claims: &Value) -> String {
     );
     let signature = SigningKey::from_bytes(&KEY).sign(signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
+}
+
+/// What is logged in this thread, in which all of a test runs unless it says otherwise, for as long as this lives.
+pub struct Log {
+    text: LogText,
+    _capturing: tracing::subscriber::DefaultGuard,
+}
+
+#[derive(Clone, Default)]
+struct LogText(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub fn capture() -> Self {
+        let text = LogText::default();
+        let writer = text.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        Self { text, _capturing: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// The lines so far.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.text.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for LogText {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Waits until something holds.
