@@ -7,7 +7,11 @@ use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::time::{Instant, timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, timeout},
+};
 
 use crate::limits;
 
@@ -29,6 +33,9 @@ pub(crate) async fn wait(options: &PgConnectOptions) -> anyhow::Result<()> {
     loop {
         let error = match look(options).await {
             Ok(()) => return Ok(()),
+            Err(error) if fault(&error) == Some(Fault::Away) && is_something_else(options).await => {
+                sqlx::Error::Protocol("what listens there does not speak as Postgres does".to_owned())
+            }
             Err(error) => error,
         };
         let patience = match fault(&error) {
@@ -64,6 +71,16 @@ async fn look(options: &PgConnectOptions) -> sqlx::Result<()> {
     // A pooler that drops settings gives every statement to any of its connections.
     let is_ours = limit == limits::STATEMENT.as_millis().to_string();
     is_ours.then_some(()).ok_or_else(|| sqlx::Error::Configuration(POOLER.into()))
+}
+
+/// Whether there is a server which answers the first question of every Postgres client, for TLS, as no Postgres does.
+async fn is_something_else(options: &PgConnectOptions) -> bool {
+    let ask = async {
+        let mut server = TcpStream::connect((options.get_host(), options.get_port())).await?;
+        server.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).await?;
+        server.read_u8().await
+    };
+    matches!(timeout(limits::CONNECT, ask).await, Ok(Ok(answer)) if !b"SNE".contains(&answer))
 }
 
 const POOLER: &str = "a pooler has answered, and dropped the settings of this connection";

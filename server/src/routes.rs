@@ -33,13 +33,13 @@ pub(crate) fn router(state: AppState) -> Router {
         .fallback_service(files(&state))
         .merge(api())
         .layer(to_the_end(limits::ANSWER))
+        .layer(CompressionLayer::new())
         .merge(uploads().layer(to_the_end(limits::UPLOAD_ANSWER)))
         .layer(CookieManagerLayer::new())
         .layer(middleware::from_fn(cross_site::refuse))
         .layer(middleware::from_fn(headers::behind_tls))
         .merge(health::routes().layer(to_the_end(limits::ANSWER)))
-        .layer(middleware::from_fn(error::for_people))
-        .layer(CompressionLayer::new());
+        .layer(middleware::from_fn(error::for_people));
     headers::defaults()
         .into_iter()
         .fold(router, Router::layer)

@@ -10,7 +10,11 @@ use axum::{
 use futures::StreamExt;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-use super::{limits, turns::Turns, wire::Upload};
+use super::{
+    limits,
+    turns::Turns,
+    wire::{TOO_MANY, Upload},
+};
 use crate::error::{Error, Result};
 
 /// A body that has been read, and the room that it takes.
@@ -98,17 +102,21 @@ impl ReadBody {
             drop(room);
             upload
         });
-        let upload = parsed.await.map_err(|_| Error::Internal)?.map_err(|error| {
-            Error::Refused(StatusCode::BAD_REQUEST, format!("This is no upload: {error}."))
-        })?;
+        let upload = match parsed.await.map_err(|_| Error::Internal)? {
+            Ok(upload) => upload,
+            Err(error) if error.to_string().starts_with(TOO_MANY) => return Err(too_many_changes()),
+            Err(error) => {
+                return Err(Error::Refused(StatusCode::BAD_REQUEST, format!("This is no upload: {error}.")));
+            }
+        };
         let changes: usize = upload.transactions.iter().map(|delivered| delivered.op_ids.len()).sum();
-        if changes > limits::CHANGES {
-            let sentence =
-                format!("A request may have {} changes at the most: send less at once.", limits::CHANGES);
-            return Err(Error::Refused(StatusCode::PAYLOAD_TOO_LARGE, sentence));
-        }
-        Ok(upload)
+        if changes > limits::CHANGES { Err(too_many_changes()) } else { Ok(upload) }
     }
+}
+
+fn too_many_changes() -> Error {
+    let sentence = format!("A request may have {} changes at the most: send less at once.", limits::CHANGES);
+    Error::Refused(StatusCode::PAYLOAD_TOO_LARGE, sentence)
 }
 
 #[cfg(test)]

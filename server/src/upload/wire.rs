@@ -15,6 +15,9 @@ use sha2::{Digest, Sha256};
 
 use super::{change::shortened, limits, rejection::Rejected};
 
+/// What reading says, which ends there, where there are more changes than a request may have.
+pub(super) const TOO_MANY: &str = "there are too many changes";
+
 /// The body of a request ([`schema::upload::UploadRequest`]).
 #[derive(Deserialize)]
 pub(super) struct Upload {
@@ -166,6 +169,9 @@ impl<'de> Visitor<'de> for ChangesVisitor {
         let (mut op_ids, mut changes, mut hash) = (Vec::new(), Vec::new(), Sha256::new());
         hash.update(br#"{"changes":["#);
         while let Some(change) = access.next_element::<Sent>()? {
+            if op_ids.len() == limits::CHANGES {
+                return Err(A::Error::custom(TOO_MANY));
+            }
             if !op_ids.is_empty() {
                 hash.update(b",");
             }
