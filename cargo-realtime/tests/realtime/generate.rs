@@ -362,7 +362,7 @@ fn files_without_a_place_for_the_table() {
     <Route path=path!("/projects/:id") view=ProjectPage />
     Nothing was changed. Bring the file into that form, and run the command again.
 
-    error: app/src/queries.rs is not Rust: cannot parse string into token stream (line 80). Correct it, and run the command again.
+    error: app/src/queries.rs is not Rust: cannot parse string into token stream (line 81). Correct it, and run the command again.
 
     error: frontend/src/offline.rs lacks a constant PAGES of the form `&[…]`, where this belongs:
     "/projects", "/projects/offline" in PAGES
@@ -375,15 +375,15 @@ fn files_without_a_place_for_the_table() {
     Nothing was changed. Bring the file into that form, and run the command again.
 
     error: sync-config.yaml is not YAML. Correct it, and run the command again
-      because: error: line 11 column 3: while parsing a block mapping, did not find expected key
-      --> <input>:11:3
+      because: error: line 17 column 3: while parsing a block mapping, did not find expected key
+      --> <input>:17:3
        |
-     9 |     query: SELECT * FROM lists WHERE id IN (SELECT list_id FROM mem…
-    10 |
-    11 |   todos:
+    15 |       - SELECT * FROM members WHERE list_id IN (SELECT list_id FROM…
+    16 |
+    17 |   invitations:
        |   ^ while parsing a block mapping, did not find expected key
-    12 |     auto_subscribe: true
-    13 |     query: SELECT * FROM todos WHERE list_id IN (SELECT list_id FRO…
+    18 |     auto_subscribe: true
+    19 |     query: SELECT * FROM invitations WHERE owner_id = auth.user_id(…
        |
     "#);
     for path in ["app/src/queries.rs", "sync-config.yaml"] {
