@@ -1,12 +1,6 @@
 //! Clients that hang up, at every moment of every kind of request, with a Postgres that takes its time.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use reqwest::{Client, RequestBuilder, Response, header};
 use schema::upload::Operation;
@@ -18,12 +12,14 @@ use crate::{
     random::Random,
 };
 
-/// Requests in all. `CUT_REQUESTS` asks for more.
-fn requests() -> u64 {
-    std::env::var("CUT_REQUESTS").ok().and_then(|count| count.parse().ok()).unwrap_or(1600)
+/// How often all clients come and go. `CUT_ROUNDS` asks for more.
+fn rounds() -> usize {
+    std::env::var("CUT_ROUNDS").ok().and_then(|count| count.parse().ok()).unwrap_or(60)
 }
 
-const CLIENTS: u64 = 16;
+const CLIENTS: usize = 12;
+/// What each asks for in a round.
+const REQUESTS: usize = 4;
 
 const LINK: &str = "33333333-3333-4333-8333-333333333333";
 
@@ -39,23 +35,20 @@ async fn who_hangs_up_breaks_nothing_for_others() {
     ];
     owner.upload(&[&shared]).await;
 
-    let story = Arc::new(Story::default());
-    let clients = (0..CLIENTS).map(|seed| {
-        let (url, story) = (app.url.clone(), story.clone());
-        tokio::spawn(async move { Visitor { url, random: Random(seed + 1), story }.run().await })
-    });
-    for client in clients.collect::<Vec<_>>() {
-        client.await.unwrap();
+    let mut visitors: Vec<_> = (1..=CLIENTS as u64).map(|seed| Visitor::new(&app.url, seed)).collect();
+    for _ in 0..rounds() {
+        futures::future::join_all(visitors.iter_mut().map(Visitor::come_and_go)).await;
+        nothing_is_left_open(&app).await;
     }
 
-    nothing_is_left_open(&app).await;
-    let promised = story.promised.lock().unwrap();
-    for query in promised.iter() {
+    let promised: Vec<_> = visitors.iter().flat_map(|visitor| &visitor.promised).collect();
+    for query in &promised {
         assert_eq!(app.rows(query).await, "true", "was acknowledged: {query}");
     }
-    let cut = story.cut.load(Ordering::Relaxed);
-    assert!(cut > requests() / 5, "clients have hung up: {cut}");
-    assert!(promised.len() as u64 > requests() / 10, "and have been answered: {}", promised.len());
+    let cut: usize = visitors.iter().map(|visitor| visitor.cut).sum();
+    let all = rounds() * CLIENTS * REQUESTS;
+    assert!(cut > all / 4, "clients have hung up: {cut} of {all}");
+    assert!(promised.len() > all / 20, "and have been answered: {} of {all}", promised.len());
 }
 
 /// Waits until all connections have come to rest, and looks that none of them rests within a transaction.
@@ -74,25 +67,29 @@ async fn nothing_is_left_open(app: &TestApp) {
     }
 }
 
-#[derive(Default)]
-struct Story {
-    /// Queries that must be true, because somebody has been told so.
-    promised: Mutex<Vec<String>>,
-    cut: AtomicU64,
-    count: AtomicU64,
-}
-
 /// Somebody who asks for this and that, and often does not wait.
 struct Visitor {
     url: String,
     random: Random,
-    story: Arc<Story>,
+    guest: Option<Browser>,
+    /// Queries that must be true, because they have been told so.
+    promised: Vec<String>,
+    cut: usize,
+    /// Whether they hang up whatever they have asked for.
+    leaves: bool,
 }
 
 impl Visitor {
-    async fn run(mut self) {
-        let mut guest = None;
-        while self.story.count.fetch_add(1, Ordering::Relaxed) < requests() {
+    fn new(url: &str, seed: u64) -> Visitor {
+        let (random, promised) = (Random(seed), Vec::new());
+        Visitor { url: url.to_owned(), random, guest: None, promised, cut: 0, leaves: false }
+    }
+
+    /// A few requests, the last of which is cut: what that has left on a connection, no later one can have put right.
+    async fn come_and_go(&mut self) {
+        for request in 1..=REQUESTS {
+            self.leaves = request == REQUESTS;
+            let mut guest = self.guest.take();
             match (self.random.below(10), guest.as_mut()) {
                 (0, _) | (_, None) => guest = self.page(None).await.or(guest),
                 (1, Some(browser)) => drop(self.page(Some(browser)).await),
@@ -101,6 +98,7 @@ impl Visitor {
                 (4, Some(browser)) => self.account(browser).await,
                 (_, Some(browser)) => self.upload(browser).await,
             }
+            self.guest = guest;
         }
     }
 
@@ -171,20 +169,20 @@ impl Visitor {
     /// The answer, if it is a good one and is waited for.
     async fn send(&mut self, request: RequestBuilder) -> Option<Response> {
         // A request takes some ten to a hundred milliseconds here, so every moment of one is hit.
-        let patience = match self.random.below(2) {
-            0 => Duration::from_secs(60),
-            _ => Duration::from_micros(self.random.below(60_000) as u64),
+        let patience = match self.leaves || self.random.one_in(2) {
+            true => Duration::from_micros(self.random.below(60_000) as u64),
+            false => Duration::from_secs(60),
         };
         match tokio::time::timeout(patience, request.send()).await {
             Ok(answer) => Some(answer.unwrap()).filter(|answer| answer.status().is_success()),
             Err(_) => {
-                self.story.cut.fetch_add(1, Ordering::Relaxed);
+                self.cut += 1;
                 None
             }
         }
     }
 
-    fn promise(&self, query: String) {
-        self.story.promised.lock().unwrap().push(query);
+    fn promise(&mut self, query: String) {
+        self.promised.push(query);
     }
 }
