@@ -13,7 +13,6 @@ use axum::{
 use schema::account::{Account, Credentials, Deletion, NewPassword, SHORTEST_PASSWORD};
 use sqlx::{PgConnection, PgPool};
 
-
 use crate::{
     AppState,
     body::Body,
@@ -131,11 +130,13 @@ async fn change_password(
     user.prove(current).await?;
     let hash = password::hash(new).await?;
     let mut transaction = state.pool.begin().await?;
-    sqlx::query("UPDATE users SET password_hash = $2, session_generation = session_generation + 1 WHERE id = $1")
-        .bind(&id)
-        .bind(hash)
-        .execute(&mut *transaction)
-        .await?;
+    sqlx::query(
+        "UPDATE users SET password_hash = $2, session_generation = session_generation + 1 WHERE id = $1",
+    )
+    .bind(&id)
+    .bind(hash)
+    .execute(&mut *transaction)
+    .await?;
     let session = anew(&mut transaction, &id).await?;
     transaction.commit().await?;
     browser.adopt(session);

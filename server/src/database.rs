@@ -64,9 +64,10 @@ async fn look(options: &PgConnectOptions) -> sqlx::Result<()> {
     let options = limited(options);
     let connecting = timeout(limits::CONNECT, PgConnection::connect_with(&options));
     let mut connection = connecting.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
-    let limit: String = sqlx::query_scalar("SELECT setting FROM pg_settings WHERE name = 'statement_timeout'")
-        .fetch_one(&mut connection)
-        .await?;
+    let limit: String =
+        sqlx::query_scalar("SELECT setting FROM pg_settings WHERE name = 'statement_timeout'")
+            .fetch_one(&mut connection)
+            .await?;
     connection.close().await?;
     // A pooler that drops settings gives every statement to any of its connections.
     let is_ours = limit == limits::STATEMENT.as_millis().to_string();
@@ -129,7 +130,9 @@ impl Fault {
     /// What to change, as sentences for the person who runs the server.
     pub(crate) fn advice(self) -> &'static str {
         match self {
-            Fault::Away => "Start it, on your own machine by `cargo realtime up`, or check DIRECT_DATABASE_URL.",
+            Fault::Away => {
+                "Start it, on your own machine by `cargo realtime up`, or check DIRECT_DATABASE_URL."
+            }
             Fault::Busy => "Look for what keeps it busy.",
             Fault::ReadOnly => {
                 "Make the database writable: it is a replica, or its provider has stopped changes, as many do where the disk is full."

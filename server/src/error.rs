@@ -156,11 +156,17 @@ impl From<sqlx::Error> for Error {
                 Error::Busy
             }
             Some(Fault::ReadOnly) => {
-                tracing::error!("Postgres takes no changes, because it is read-only: {error}. {}", Fault::ReadOnly.advice());
+                tracing::error!(
+                    "Postgres takes no changes, because it is read-only: {error}. {}",
+                    Fault::ReadOnly.advice()
+                );
                 Error::Unavailable("The database takes no changes at the moment.")
             }
             Some(Fault::Full) => {
-                tracing::error!("Postgres takes no changes, because it is full: {error}. {}", Fault::Full.advice());
+                tracing::error!(
+                    "Postgres takes no changes, because it is full: {error}. {}",
+                    Fault::Full.advice()
+                );
                 Error::Unavailable("The database takes no changes at the moment.")
             }
             Some(fault) => {

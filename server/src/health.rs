@@ -14,7 +14,9 @@ pub(crate) fn routes() -> Router<AppState> {
 
 /// `GET /ready`: 200 if each pool has a connection left and Postgres answers, else 503 with the reason.
 async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Value>) {
-    for (name, pool) in [("sessions", &state.pool), ("uploads", &state.upload_pool), ("pages", &state.page_pool)] {
+    for (name, pool) in
+        [("sessions", &state.pool), ("uploads", &state.upload_pool), ("pages", &state.page_pool)]
+    {
         if let Err(error) = answers(pool).await {
             let reason = format!("Postgres does not answer on the connections for {name}: {error}");
             return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false, "reason": reason })));

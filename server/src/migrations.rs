@@ -15,7 +15,11 @@ static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 /// take longer than any request.
 pub(crate) async fn run(database: &PgConnectOptions) -> anyhow::Result<()> {
     let mut connection = PgConnection::connect_with(database).await?;
-    MIGRATOR.run(&mut connection).await.map_err(advised).context("The migrations in migrations/ have not all run")?;
+    MIGRATOR
+        .run(&mut connection)
+        .await
+        .map_err(advised)
+        .context("The migrations in migrations/ have not all run")?;
     connection.close().await?;
     Ok(())
 }

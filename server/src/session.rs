@@ -158,11 +158,12 @@ impl Browser {
     /// Who uses this browser; nobody where the session has ended, or the user has been deleted.
     pub(crate) async fn user(&self) -> Result<Option<SignedIn>> {
         if let Some(secret) = self.secret() {
-            let user_id: Option<Option<String>> =
-                sqlx::query_scalar("SELECT user_id FROM sessions WHERE id = ANY ($1) AND expiry_date > now()")
-                    .bind(candidates(&secret))
-                    .fetch_optional(&self.pool)
-                    .await?;
+            let user_id: Option<Option<String>> = sqlx::query_scalar(
+                "SELECT user_id FROM sessions WHERE id = ANY ($1) AND expiry_date > now()",
+            )
+            .bind(candidates(&secret))
+            .fetch_optional(&self.pool)
+            .await?;
             if let Some(id) = user_id.flatten() {
                 return Ok(Some(SignedIn { id, is_kept: true }));
             }
@@ -219,7 +220,10 @@ impl Browser {
             (None, None) => false,
         };
         if is_due {
-            sqlx::query("UPDATE users SET seen_at = now() WHERE id = $1").bind(&user.id).execute(&self.pool).await?;
+            sqlx::query("UPDATE users SET seen_at = now() WHERE id = $1")
+                .bind(&user.id)
+                .execute(&self.pool)
+                .await?;
             match (guest, self.secret()) {
                 (Some(_), _) => self.add_guest(&user.id),
                 (None, Some(secret)) => self.add(names.session.clone(), secret, true),

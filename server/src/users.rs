@@ -23,7 +23,10 @@ pub(crate) async fn ensure(state: &AppState, client: ClientIp, user: &SignedIn) 
 
 /// Makes the row, unless it is there.
 pub(crate) async fn insert(executor: impl PgExecutor<'_>, id: &str) -> sqlx::Result<()> {
-    sqlx::query("INSERT INTO users (id) VALUES ($1) ON CONFLICT DO NOTHING").bind(id).execute(executor).await?;
+    sqlx::query("INSERT INTO users (id) VALUES ($1) ON CONFLICT DO NOTHING")
+        .bind(id)
+        .execute(executor)
+        .await?;
     Ok(())
 }
 

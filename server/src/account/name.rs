@@ -42,10 +42,11 @@ pub(super) fn key(name: &str) -> String {
 
 /// Gives names from before there were keys one, unless they look like another.
 pub(super) async fn add_missing_keys(pool: &PgPool) -> sqlx::Result<()> {
-    let names: Vec<(String, String)> =
-        sqlx::query_as("SELECT id, name FROM users WHERE name IS NOT NULL AND name_key IS NULL ORDER BY created_at")
-            .fetch_all(pool)
-            .await?;
+    let names: Vec<(String, String)> = sqlx::query_as(
+        "SELECT id, name FROM users WHERE name IS NOT NULL AND name_key IS NULL ORDER BY created_at",
+    )
+    .fetch_all(pool)
+    .await?;
     for (id, name) in names {
         sqlx::query(
             "UPDATE users SET name_key = $2
@@ -65,7 +66,18 @@ mod tests {
 
     #[test]
     fn names_of_people_everywhere_are_taken() {
-        for name in ["Ann", "Änn Müller-Lüdenscheidt", "O'Brien", "ann.smith+2@example.com", "Анна", "安娜", "アンナ 安娜", "أنا", "Άννα", "R2"] {
+        for name in [
+            "Ann",
+            "Änn Müller-Lüdenscheidt",
+            "O'Brien",
+            "ann.smith+2@example.com",
+            "Анна",
+            "安娜",
+            "アンナ 安娜",
+            "أنا",
+            "Άννα",
+            "R2",
+        ] {
             assert!(check(&normalized(name)).is_ok(), "{name:?}");
         }
     }
@@ -92,7 +104,9 @@ mod tests {
 
     #[test]
     fn names_that_look_alike_have_one_key() {
-        for (one, other) in [("Ann", "aNN"), ("ann", "ａｎｎ"), ("coco", "сосо"), ("Bill", "Bi11"), ("Ann  Lee", "ann lee")] {
+        for (one, other) in
+            [("Ann", "aNN"), ("ann", "ａｎｎ"), ("coco", "сосо"), ("Bill", "Bi11"), ("Ann  Lee", "ann lee")]
+        {
             assert_eq!(key(&normalized(one)), key(&normalized(other)), "{one} {other}");
         }
         assert_ne!(key("ann"), key("anna"));

@@ -73,7 +73,9 @@ impl<S> Patient<S> {
             self.head.as_mut().reset(deadline);
         }
         match self.head.as_mut().poll(context) {
-            Poll::Ready(()) => Err(io::Error::new(io::ErrorKind::TimedOut, "the head of a request takes too long")),
+            Poll::Ready(()) => {
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the head of a request takes too long"))
+            }
             Poll::Pending => Ok(()),
         }
     }

@@ -82,7 +82,10 @@ async fn a_guest_makes_an_account_and_stays_the_same_user() {
     assert_ne!(elsewhere.page().await.as_ref(), Some(&guest));
     for alike in ["aNN", "Аnn", "Αnn", "ＡＮＮ"] {
         let answer = elsewhere.create(alike).await;
-        assert!(answer.starts_with("409 Somebody has this name already") || answer.starts_with("422 "), "{alike}: {answer}");
+        assert!(
+            answer.starts_with("409 Somebody has this name already") || answer.starts_with("422 "),
+            "{alike}: {answer}"
+        );
     }
     assert_snapshot!(elsewhere.sign_in("ann", PASSWORD).await, @"200 Ann");
     assert_eq!(elsewhere.page().await, Some(guest));
@@ -96,7 +99,10 @@ async fn a_name_and_a_password_have_a_form() {
         assert_eq!(visitor.create(name).await, "422 A name must have 1 to 60 characters.", "{name:?}");
     }
     for name in ["\u{200b}", "Ann\u{202e}", "a\u{7}b", "Аnn", "Änn 🐎"] {
-        assert!(visitor.create(name).await.starts_with("422 A name may have letters of one alphabet"), "{name:?}");
+        assert!(
+            visitor.create(name).await.starts_with("422 A name may have letters of one alphabet"),
+            "{name:?}"
+        );
     }
     let short = json!({ "name": "Ann", "password": "1234567" });
     assert_snapshot!(visitor.post("/api/account", short).await, @"422 A password must have at least 8 characters.");

@@ -36,8 +36,15 @@ impl Server {
         let mut process = Command::new(env!("CARGO_BIN_EXE_server"))
             .current_dir(site.path())
             .envs([("VITE_POWERSYNC_URL", POWERSYNC_URL), ("POWERSYNC_URL", POWERSYNC_URL)])
-            .envs([("VITE_POWERSYNC_TOKEN_ENDPOINT", "/api/powersync/token"), ("POWERSYNC_API_TOKEN", "token")])
-            .envs([("VITE_DATABASE_URL", &url), ("DIRECT_DATABASE_URL", &url), ("POWERSYNC_SIGNING_KEY", &key)])
+            .envs([
+                ("VITE_POWERSYNC_TOKEN_ENDPOINT", "/api/powersync/token"),
+                ("POWERSYNC_API_TOKEN", "token"),
+            ])
+            .envs([
+                ("VITE_DATABASE_URL", &url),
+                ("DIRECT_DATABASE_URL", &url),
+                ("POWERSYNC_SIGNING_KEY", &key),
+            ])
             .envs([("LEPTOS_OUTPUT_NAME", "app"), ("LEPTOS_SITE_ADDR", "127.0.0.1:0"), ("RUST_LOG", "info")])
             .env("LEPTOS_SITE_ROOT", site.path())
             .stderr(Stdio::piped())
@@ -60,7 +67,9 @@ impl Server {
 
     /// The most memory that it has ever had, in bytes; `None` where the system does not tell.
     fn peak_memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(Path::new("/proc").join(self.process.id().to_string()).join("status")).ok()?;
+        let status =
+            std::fs::read_to_string(Path::new("/proc").join(self.process.id().to_string()).join("status"))
+                .ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
     }
@@ -148,7 +157,8 @@ async fn send(attacker: &Browser, changes: &str) {
     let body = format!(
         r#"{{"client_id":"{client}","user_id":"{user}","transactions":[{{"changes":[{changes}]}}]}}"#
     );
-    let upload = Client::new().post(format!("{}/api/sync", attacker.url)).header(header::COOKIE, &attacker.cookie);
+    let upload =
+        Client::new().post(format!("{}/api/sync", attacker.url)).header(header::COOKIE, &attacker.cookie);
     let upload = upload.header(header::CONTENT_TYPE, "application/json").body(body);
     if let Ok(answer) = upload.send().await {
         let _ = answer.bytes().await;
@@ -171,7 +181,7 @@ fn nested_arrays() -> Arc<str> {
 async fn half_open(address: String, number: usize) -> bool {
     let Ok(mut socket) = TcpStream::connect(address).await else { return true };
     // At least a letter: of a connection on which nothing comes, a kernel with a full queue may tell the server nothing.
-    let said: &[u8] = if number % 2 == 0 { b"GET / HTTP/1.1\r\nhost: " } else { b"G" };
+    let said: &[u8] = if number.is_multiple_of(2) { b"GET / HTTP/1.1\r\nhost: " } else { b"G" };
     let _ = socket.write_all(said).await;
     let ended = async {
         let mut buffer = [0; 1024];

@@ -111,7 +111,14 @@ impl Visitor {
         let page = self.send(page).await?;
         let cookie = cookie(&page)?;
         let user_id = cookie.split('.').nth(1)?.to_owned();
-        Some(Browser { url: self.url.clone(), cookie, user_id, client_id: "browser".to_owned(), epoch: None, next_op_id: 1 })
+        Some(Browser {
+            url: self.url.clone(),
+            cookie,
+            user_id,
+            client_id: "browser".to_owned(),
+            epoch: None,
+            next_op_id: 1,
+        })
     }
 
     async fn token(&mut self, browser: &Browser) {
@@ -130,7 +137,7 @@ impl Visitor {
     }
 
     async fn account(&mut self, browser: &mut Browser) {
-        let name = format!("{}", browser.user_id);
+        let name = browser.user_id.clone();
         let create = self.post("/api/account", browser);
         let create = create.json(&json!({ "name": name, "password": "correct horse" }));
         if let Some(created) = self.send(create).await {

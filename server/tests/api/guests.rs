@@ -91,7 +91,8 @@ async fn a_first_upload_at_the_moment_of_deletion_makes_nobody() {
         let mut browser = app.newcomer().await;
         let list = [browser.put_list(&format!("l{round}"), "Queued")];
         let request = browser.request(&[&list]);
-        let (upload, again, left) = tokio::join!(browser.post(&request), browser.post(&request), leave(&browser));
+        let (upload, again, left) =
+            tokio::join!(browser.post(&request), browser.post(&request), leave(&browser));
         assert_eq!(left, StatusCode::NO_CONTENT);
         for status in [upload.status(), again.status()] {
             assert!(
@@ -108,7 +109,8 @@ async fn a_first_upload_at_the_moment_of_deletion_makes_nobody() {
 async fn a_deleted_account_leaves_no_session() {
     let app = spawn_app().await;
     let browser = app.newcomer().await;
-    let create = Client::new().post(format!("{}/api/account", app.url)).header(header::COOKIE, &browser.cookie);
+    let create =
+        Client::new().post(format!("{}/api/account", app.url)).header(header::COOKIE, &browser.cookie);
     let created = create.json(&json!({ "name": "Ann", "password": "correct horse" })).send().await.unwrap();
     let session = cookie(&created).unwrap();
     assert_eq!(
@@ -117,11 +119,13 @@ async fn a_deleted_account_leaves_no_session() {
         "the guest's cookie does not open the account"
     );
     let sign_in = Client::new().post(format!("{}/api/account/sign-in", app.url));
-    let elsewhere = sign_in.json(&json!({ "name": "Ann", "password": "correct horse" })).send().await.unwrap();
+    let elsewhere =
+        sign_in.json(&json!({ "name": "Ann", "password": "correct horse" })).send().await.unwrap();
     let elsewhere = cookie(&elsewhere).unwrap();
     assert_eq!(app.rows("SELECT count(*) FROM sessions").await, "2");
 
-    let delete = Client::new().post(format!("{}/api/account/delete", app.url)).header(header::COOKIE, &session);
+    let delete =
+        Client::new().post(format!("{}/api/account/delete", app.url)).header(header::COOKIE, &session);
     let deleted = delete.json(&json!({ "password": "correct horse" })).send().await.unwrap();
     assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
     assert_eq!(app.rows("SELECT count(*) FROM sessions").await, "0");

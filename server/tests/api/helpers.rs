@@ -11,8 +11,8 @@ use leptos::config::LeptosOptions;
 use reqwest::{Client, Response, StatusCode, header};
 use schema::upload::{Change, Operation, Outcome, Transaction, UploadRequest, UploadResponse};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha512};
 use server::{Application, Config, Environment};
+use sha2::{Digest, Sha512};
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tempfile::TempDir;
 
@@ -96,7 +96,11 @@ impl TestApp {
     /// A guest's browser, of whom something has been kept already.
     pub async fn browser(&self) -> Browser {
         let browser = self.newcomer().await;
-        sqlx::query("INSERT INTO users (id) VALUES ($1)").bind(&browser.user_id).execute(&self.pool).await.unwrap();
+        sqlx::query("INSERT INTO users (id) VALUES ($1)")
+            .bind(&browser.user_id)
+            .execute(&self.pool)
+            .await
+            .unwrap();
         browser
     }
 
@@ -121,7 +125,8 @@ impl TestApp {
 
     /// Begins a session of that user, and gives its cookie.
     pub async fn session_of(&self, user_id: &str) -> String {
-        let session = "INSERT INTO sessions (id, user_id, expiry_date) VALUES ($1, $1, now() + interval '1 day')";
+        let session =
+            "INSERT INTO sessions (id, user_id, expiry_date) VALUES ($1, $1, now() + interval '1 day')";
         sqlx::query(session).bind(user_id).execute(&self.pool).await.unwrap();
         format!("{}={user_id}", self.session_cookie_name())
     }

@@ -93,7 +93,9 @@ async fn who_came_over_https_is_to_stay_there() {
 async fn a_page_runs_no_script_but_its_own() {
     let app = spawn_app().await;
     let mut nonces = Vec::new();
-    for (path, sync_service) in [("/", POWERSYNC_URL), ("/lists/1", POWERSYNC_URL), ("/no/such/page", POWERSYNC_URL)] {
+    for (path, sync_service) in
+        [("/", POWERSYNC_URL), ("/lists/1", POWERSYNC_URL), ("/no/such/page", POWERSYNC_URL)]
+    {
         let page = get(&app.url, path, None).await;
         let policy = page.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
         let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();

@@ -88,7 +88,10 @@ async fn a_database_that_takes_no_changes_says_so_and_heals() {
     let site = tempfile::tempdir().unwrap();
     let error = build((*app.pool.connect_options()).clone(), &site).await.unwrap_err();
     let error = format!("{error:#}");
-    assert!(error.contains("Make the database writable: it is a replica, or its provider has stopped changes"), "{error}");
+    assert!(
+        error.contains("Make the database writable: it is a replica, or its provider has stopped changes"),
+        "{error}"
+    );
 
     read_only("off").await;
     assert_snapshot!(browser.upload(&[&list]).await, @"1 applied");
@@ -108,7 +111,8 @@ async fn start_against(answer: Vec<u8>) -> String {
         }
     });
     let site = tempfile::tempdir().unwrap();
-    let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port).username("app").database("app");
+    let options =
+        PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port).username("app").database("app");
     let options = options.ssl_mode(PgSslMode::Disable);
     format!("{:#}", build(options, &site).await.unwrap_err()).replace(&port.to_string(), "PORT")
 }
@@ -127,11 +131,17 @@ async fn what_does_not_heal_stops_the_start_at_once_and_says_what_to_change() {
     let site = tempfile::tempdir().unwrap();
     let verified = database.options.clone().ssl_mode(PgSslMode::VerifyFull);
     let error = format!("{:#}", build(verified, &site).await.unwrap_err());
-    assert!(error.contains("Check DIRECT_DATABASE_URL: `sslrootcert=/path/of/ca.pem` names the authority"), "{error}");
+    assert!(
+        error.contains("Check DIRECT_DATABASE_URL: `sslrootcert=/path/of/ca.pem` names the authority"),
+        "{error}"
+    );
 
     let nowhere = database.options.clone().host("no-such-host.invalid");
     let error = format!("{:#}", build(nowhere, &site).await.unwrap_err());
-    assert!(error.contains("cannot be reached: ") && error.ends_with("Check the host in DIRECT_DATABASE_URL."), "{error}");
+    assert!(
+        error.contains("cannot be reached: ") && error.ends_with("Check the host in DIRECT_DATABASE_URL."),
+        "{error}"
+    );
 }
 
 #[tokio::test]
