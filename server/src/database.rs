@@ -188,6 +188,26 @@ fn is_unknown_host(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_database::TestDatabase;
+
+    #[tokio::test]
+    async fn every_connection_has_postgres_own_limits() {
+        let database = TestDatabase::create().await;
+        let pool = pool(&database.options, 1);
+        for (setting, limit) in [
+            ("statement_timeout", limits::STATEMENT),
+            ("lock_timeout", limits::LOCK),
+            ("idle_in_transaction_session_timeout", limits::IDLE_IN_TRANSACTION),
+        ] {
+            let value: String = sqlx::query_scalar("SELECT setting FROM pg_settings WHERE name = $1")
+                .bind(setting)
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+            assert_eq!(value, limit.as_millis().to_string(), "{setting}");
+        }
+        pool.close().await;
+    }
 
     #[test]
     fn what_heals_is_told_from_what_does_not() {

@@ -2,13 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::PgPool;
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 
 use crate::{rate_limit::RateLimits, upload::replay, users};
 
 /// Deletes old uploads, expired sessions and guests who cannot come back, now and once a day, and forgets what nobody is limited
 /// by, once a minute.
-pub(crate) fn spawn(pool: PgPool, rate_limits: Arc<RateLimits>) {
+///
+/// Its connection has no limits, unlike those for requests: where there is much to delete, it takes its time.
+pub(crate) fn spawn(database: &PgConnectOptions, rate_limits: Arc<RateLimits>) {
+    let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(database.clone());
     tokio::spawn(async move {
         let mut daily = tokio::time::interval(Duration::from_secs(24 * 60 * 60));
         loop {

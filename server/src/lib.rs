@@ -96,9 +96,9 @@ impl Application {
         let sync_service = SyncService::new(&environment.powersync_url, &environment.powersync_api_token)?;
         sync_config::keep_deployed(sync_service).await?;
 
-        let database = environment.direct_database.get_database().unwrap_or_default().to_owned();
-        let state = AppState::new(environment, leptos_options, pool, &database)?;
-        housekeeping::spawn(state.pool.clone(), Arc::clone(&state.rate_limits));
+        let database = environment.direct_database.clone();
+        let state = AppState::new(environment, leptos_options, pool)?;
+        housekeeping::spawn(&database, Arc::clone(&state.rate_limits));
         let router = routes::router(state);
         Ok(Application { listener, address, router })
     }
@@ -140,8 +140,8 @@ impl AppState {
         environment: Environment,
         leptos_options: LeptosOptions,
         pool: PgPool,
-        database: &str,
     ) -> anyhow::Result<AppState> {
+        let database = environment.direct_database.get_database().unwrap_or_default();
         let powersync_url = environment.powersync_browser_url;
         // What Leptos itself asks before it puts the script for reloading into a page.
         let watched = std::env::var_os("LEPTOS_WATCH").is_some();

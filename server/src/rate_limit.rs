@@ -2,10 +2,14 @@
 //!
 //! The counts are in this process: several servers behind one proxy allow as many times as much.
 
-use std::{net::IpAddr, num::NonZeroU32, time::Duration};
+use std::{
+    net::IpAddr,
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
 
 use governor::{
-    DefaultKeyedRateLimiter, Quota, RateLimiter,
+    DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter,
     clock::{Clock, MonotonicClock},
 };
 
@@ -16,6 +20,7 @@ use crate::{
 
 /// The limits, each with its counts.
 pub(crate) struct RateLimits {
+    changes: DefaultKeyedRateLimiter<String>,
     exports: DefaultKeyedRateLimiter<IpAddr>,
     guests: DefaultKeyedRateLimiter<IpAddr>,
     passwords: DefaultKeyedRateLimiter<IpAddr>,
@@ -28,6 +33,9 @@ pub(crate) struct RateLimits {
 impl RateLimits {
     pub(crate) fn new() -> RateLimits {
         RateLimits {
+            // Twice as many as a user may have rows, at once, and then as many as a team that types all day. What is known of
+            // each transaction stays for a week.
+            changes: limiter(200_000, Quota::per_minute(count(2_000))),
             // It reads everything that a user has.
             exports: limiter(5, Quota::per_minute(count(1))),
             // A school behind one address comes in at once; a thousand guests a minute are no school.
@@ -39,6 +47,17 @@ impl RateLimits {
             invitations: limiter(30, Quota::per_minute(count(10))),
             // A school follows a link at once, and each of them looks and joins.
             invitations_from: limiter(400, Quota::per_minute(count(60))),
+        }
+    }
+
+    /// So many changes of a user's.
+    pub(crate) fn changes(&self, user_id: &str, changes: usize) -> Result<()> {
+        let Some(changes) = u32::try_from(changes).ok().and_then(NonZeroU32::new) else { return Ok(()) };
+        match self.changes.check_key_n(&user_id.to_owned(), changes) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(until)) => Err(too_many(&until)),
+            // More than there may ever be at once, which a request does not have.
+            Err(_) => Err(Error::Busy),
         }
     }
 
@@ -75,6 +94,7 @@ impl RateLimits {
 
     /// Forgets whom no limit is near to.
     pub(crate) fn forget(&self) {
+        self.changes.retain_recent();
         self.exports.retain_recent();
         self.guests.retain_recent();
         self.passwords.retain_recent();
@@ -94,10 +114,12 @@ fn count(count: u32) -> NonZeroU32 {
 }
 
 fn check<K: Clone + Eq + std::hash::Hash>(limiter: &DefaultKeyedRateLimiter<K>, key: &K) -> Result<()> {
-    limiter.check_key(key).map_err(|until| {
-        let wait = until.wait_time_from(MonotonicClock.now());
-        Error::TooMany(wait.max(Duration::from_secs(1)))
-    })
+    limiter.check_key(key).map_err(|until| too_many(&until))
+}
+
+fn too_many(until: &NotUntil<Instant>) -> Error {
+    let wait = until.wait_time_from(MonotonicClock.now());
+    Error::TooMany(wait.max(Duration::from_secs(1)))
 }
 
 #[cfg(test)]
@@ -118,6 +140,10 @@ mod tests {
         assert!(limits.guest(ClientIp(IpAddr::from([1, 1, 1, 2]))).is_ok());
         limits.forget();
         assert!(limits.guest(one).is_err());
+
+        assert!(limits.changes("Ann", 0).is_ok() && limits.changes("Ann", 199_999).is_ok());
+        assert!(limits.changes("Ann", 1000).is_err());
+        assert!(limits.changes("Bob", 1000).is_ok());
 
         let guests = (0..).find(|guest| limits.invitation(&guest.to_string(), one).is_err());
         assert!(

@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{
@@ -20,7 +21,9 @@ pub(super) struct Patient<S> {
     stream: S,
     patience: Patience,
     head: Pin<Box<Sleep>>,
+    head_limit: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    stalled_limit: Duration,
 }
 
 /// How far the request on a stream has come.
@@ -60,10 +63,16 @@ impl Patience {
 impl<S> Patient<S> {
     /// The stream of a new connection, which is to be used for a request at once.
     pub(super) fn new(stream: S) -> (Patient<S>, Patience) {
-        let deadline = Instant::now() + limits::HEAD;
+        Patient::with_limits(stream, limits::HEAD, limits::STALLED)
+    }
+
+    fn with_limits(stream: S, head_limit: Duration, stalled_limit: Duration) -> (Patient<S>, Patience) {
+        let deadline = Instant::now() + head_limit;
         let patience = Patience(Arc::new(Mutex::new(Stage::Head(deadline))));
         let head = Box::pin(sleep_until(deadline));
-        (Patient { stream, patience: patience.clone(), head, stalled: None }, patience)
+        let stream =
+            Patient { stream, patience: patience.clone(), head, head_limit, stalled: None, stalled_limit };
+        (stream, patience)
     }
 
     /// Fails when the head has taken too long. Else it sees to it that this is asked again when it has.
@@ -81,8 +90,8 @@ impl<S> Patient<S> {
     }
 
     fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        let stalled =
-            self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limits::STALLED)));
+        let limit = self.stalled_limit;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
         ready!(stalled.as_mut().poll(context));
         Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing of what it is sent"))
     }
@@ -97,7 +106,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before && matches!(self.patience.stage(), Stage::Idle) {
-            self.patience.set(Stage::Head(Instant::now() + limits::HEAD));
+            self.patience.set(Stage::Head(Instant::now() + self.head_limit));
         }
         if read.is_pending() {
             self.poll_head(context)?;
@@ -149,5 +158,60 @@ impl<S> Patient<S> {
         }
         self.stalled = None;
         written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        time::timeout,
+    };
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn connection(head: Duration, stalled: Duration) -> (DuplexStream, Patient<DuplexStream>, Patience) {
+        let (client, server) = duplex(16);
+        let (server, patience) = Patient::with_limits(server, head, stalled);
+        (client, server, patience)
+    }
+
+    async fn read(server: &mut Patient<DuplexStream>) -> io::Result<usize> {
+        server.read(&mut [0; 16]).await
+    }
+
+    #[tokio::test]
+    async fn a_head_that_is_not_complete_in_time_ends_the_connection() {
+        let (_client, mut silent, _) = connection(SHORT, LONG);
+        assert_eq!(read(&mut silent).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let (mut client, mut slow, patience) = connection(SHORT, LONG);
+        patience.head_is_read();
+        patience.is_answered();
+        client.write_all(b"GET").await.unwrap();
+        assert_eq!(read(&mut slow).await.unwrap(), 3);
+        assert_eq!(
+            read(&mut slow).await.unwrap_err().kind(),
+            io::ErrorKind::TimedOut,
+            "the next head has begun"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_body_and_the_wait_for_the_next_request_may_take_longer() {
+        let (_client, mut server, patience) = connection(SHORT, LONG);
+        patience.head_is_read();
+        assert!(timeout(SHORT * 3, read(&mut server)).await.is_err(), "a body is on its way");
+        patience.is_answered();
+        assert!(timeout(SHORT * 3, read(&mut server)).await.is_err(), "nothing is asked");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (_client, mut server, _) = connection(LONG, SHORT);
+        server.write_all(&[0; 16]).await.unwrap();
+        assert_eq!(server.write_all(&[0; 8]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

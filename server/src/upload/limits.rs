@@ -58,6 +58,9 @@ pub(super) const ROWS: i64 = 100_000;
 /// Notices of a user, who has seen enough of them then: the oldest makes room for the next.
 pub(super) const NOTICES: i64 = 1000;
 
+/// Browsers of a user that are known for good; of more, the newest. Everybody who clears a browser's data has a new one.
+pub(super) const BROWSERS: i64 = 1000;
+
 /// Bytes of a browser's `client_id`, and of an epoch.
 pub(super) const CLIENT_ID: usize = 100;
 

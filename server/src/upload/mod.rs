@@ -50,6 +50,7 @@ pub(crate) async fn post(
         return Err(Error::Unauthenticated);
     }
     let client_id = parse_client_id(client_id)?;
+    state.rate_limits.changes(&user.id, transactions.iter().map(|delivered| delivered.op_ids.len()).sum())?;
     users::ensure(&state, client, &user).await?;
     let client = Client { user_id: user.id, client_id };
     let rules = Rules { tables: TABLES, strategies: conflict::STRATEGIES };

@@ -11,7 +11,7 @@ mod tests;
 
 use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 
-use super::{Client, rejection::Culprit, wire::Delivered};
+use super::{Client, limits, rejection::Culprit, wire::Delivered};
 
 /// What a delivery is.
 pub(super) enum Delivery {
@@ -135,7 +135,8 @@ pub(super) async fn note_rejected(
 ///
 /// A browser sends its queue in order, so once it has sent something of an epoch, all of the epochs before has been dealt
 /// with. Only a database restored from a backup brings such an epoch back. Hence the watermark of an epoch stays for another
-/// 400 days after the next has begun: there are backups that are a year old.
+/// 400 days after the next has begun: there are backups that are a year old. And nobody has used so many browsers as
+/// [`limits::BROWSERS`], but somebody who makes their ids up.
 pub(crate) async fn forget(pool: &PgPool) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM uploads WHERE received_at < now() - interval '7 days'").execute(pool).await?;
     sqlx::query(
@@ -145,6 +146,18 @@ pub(crate) async fn forget(pool: &PgPool) -> sqlx::Result<()> {
                  AND next.began_at > old.began_at AND next.began_at < now() - interval '400 days'
          )",
     )
+    .execute(pool)
+    .await?;
+    sqlx::query(
+        "DELETE FROM upload_watermarks USING (
+             SELECT user_id, client_id,
+                 row_number() OVER (PARTITION BY user_id ORDER BY max(began_at) DESC, client_id) AS number
+             FROM upload_watermarks GROUP BY user_id, client_id
+         ) AS browser
+         WHERE browser.number > $1 AND upload_watermarks.user_id = browser.user_id
+             AND upload_watermarks.client_id = browser.client_id",
+    )
+    .bind(limits::BROWSERS)
     .execute(pool)
     .await?;
     Ok(())

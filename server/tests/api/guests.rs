@@ -185,4 +185,9 @@ async fn people_take_their_data_along() {
 
     let nobody = get(&app.url, "/api/account/export", None).await;
     assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
+    let again = async || get(&app.url, "/api/account/export", Some(&browser.cookie)).await.status();
+    for _ in 0..4 {
+        assert_eq!(again().await, StatusCode::OK);
+    }
+    assert_eq!(again().await, StatusCode::TOO_MANY_REQUESTS);
 }

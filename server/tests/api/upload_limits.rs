@@ -181,6 +181,21 @@ async fn the_oldest_notice_makes_room_for_a_new_one() {
 }
 
 #[tokio::test]
+async fn an_upload_waits_for_a_row_only_so_long_and_is_then_to_be_sent_again() {
+    let app = spawn_app().await;
+    let mut browser = app.browser().await;
+    let held = Held::new(&app, &mut browser).await;
+    let change = [browser.patch("lists", "held", json!({ "name": "Later" }))];
+    let request = browser.request(&[&change]);
+    let refused = browser.post(&request).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.headers().contains_key(header::RETRY_AFTER));
+    held.end().await;
+    assert_eq!(browser.post(&request).await.status(), StatusCode::OK);
+    assert_snapshot!(app.rows("SELECT name FROM lists").await, @"Later");
+}
+
+#[tokio::test]
 async fn a_user_has_as_many_rows_as_a_device_can_hold() {
     let app = spawn_app().await;
     let (mut browser, mut other) = (app.browser().await, app.browser().await);

@@ -176,6 +176,23 @@ async fn a_page_from_before_there_were_epochs_is_recognised_after_the_server_has
 }
 
 #[tokio::test]
+async fn somebody_who_makes_up_browsers_is_known_in_the_newest() {
+    let app = spawn_app().await;
+    let mut browser = app.browser().await;
+    one(&mut browser).await;
+    let invented = "INSERT INTO upload_watermarks (user_id, client_id, epoch, op_id, began_at)
+        SELECT id, 'invented ' || n, 'epoch', 1, now() - n * interval '1 minute' FROM users, generate_series(1, 1010) AS n";
+    app.pool.execute(invented).await.unwrap();
+    let site = tempfile::tempdir().unwrap();
+    let _second = build((*app.pool.connect_options()).clone(), &site).await.unwrap();
+    while app.rows("SELECT count(*) FROM upload_watermarks").await != "1000" {
+        tokio::task::yield_now().await;
+    }
+    let kept = "SELECT client_id FROM upload_watermarks WHERE client_id NOT LIKE 'invented 1%' ORDER BY began_at DESC LIMIT 2";
+    assert_eq!(app.rows(kept).await, format!("{}\ninvented 2", browser.client_id));
+}
+
+#[tokio::test]
 async fn what_nobody_asks_for_any_more_is_deleted() {
     let app = spawn_app().await;
     let mut browser = app.browser().await;
