@@ -98,7 +98,7 @@ fn a_table_with_every_type() {
     let machine = machine();
     let arguments = [&["projects"], EVERY_TYPE].concat();
     assert_snapshot!(generated(&machine, &arguments), @r"
-      new      migrations/0008_projects.sql
+      new      migrations/0011_projects.sql
       changed  schema/src/tables.rs
       changed  schema/src/lib.rs
       changed  sync-config.yaml
@@ -127,7 +127,7 @@ fn the_result_for_machines() {
       "files": [
         {
           "created": true,
-          "path": "migrations/0008_people.sql"
+          "path": "migrations/0011_people.sql"
         },
         {
           "created": false,
