@@ -48,7 +48,7 @@ table! {
 
 table! {
     /// A link by which others join a [`List`]. Only the list's owner sees and makes these; the id is what the link's
-    /// address ends in, and whoever knows it may join while it is valid.
+    /// address ends in, and everybody who knows it may join while it is valid.
     pub struct Invitation in "invitations" {
         /// The list.
         pub list_id: String,

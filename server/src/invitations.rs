@@ -103,7 +103,7 @@ async fn join_once(pool: &PgPool, user_id: &str, id: &str) -> sqlx::Result<Optio
     .fetch_optional(&mut *transaction)
     .await?;
     let Some((role, valid)) = invitation else { return Ok(None) };
-    // Whoever is on the list already may have asked before, and not got the answer.
+    // They are on the list already: perhaps they have asked before, and not got the answer.
     if is.is_some_and(|is| is != Role::Reader.as_str() || role == Role::Reader.as_str()) {
         return Ok(Some(list_id));
     }

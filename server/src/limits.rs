@@ -7,8 +7,8 @@ use std::time::Duration;
 /// packet or two.
 pub(crate) const HEAD: Duration = Duration::from_secs(10);
 
-/// How long a connection may wait for its next request. Longer than proxies keep one, because whoever closes first decides
-/// that a request which was just being sent is lost.
+/// How long a connection may wait for its next request. Longer than proxies keep one: where this side closes
+/// first, a request that a proxy was just sending is lost.
 pub(crate) const IDLE: Duration = Duration::from_secs(150);
 
 /// How long a client may take none of what it is sent.

@@ -83,7 +83,7 @@ impl Client {
         auto_subscribe && self.request.includes_defaults()
     }
 
-    /// Asks Postgres for the client's checkpoint, in a task of its own: whoever waits for it may end at any moment, and a connection
+    /// Asks Postgres for the client's checkpoint, in a task of its own: what waits for it may end at any moment, and a connection
     /// that is dropped in the middle of `BEGIN` goes back to the pool within the transaction.
     pub async fn checkpoint(self: &Arc<Self>, pool: &PgPool) -> Result<Checkpoint, CheckpointError> {
         let (client, pool) = (Arc::clone(self), pool.clone());

@@ -7,7 +7,7 @@ use super::{Source, Streams, Variant};
 pub(super) struct Draft(Vec<(Variant, Vec<Source>)>);
 
 impl Draft {
-    /// Adds the rows of an alternative. Where another query of the stream asks just the same of a request, whoever gets its rows
+    /// Adds the rows of an alternative. Where another query of the stream asks just the same of a request, who gets its rows
     /// gets these, too: they share a bucket, as at the official service.
     ///
     /// Only rows that clients know by the same name of a table do not. The two queries may select the same row, and what one of
