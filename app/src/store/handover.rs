@@ -59,7 +59,7 @@ impl<R: Row> Handover<R> {
     /// Takes the local rows, and says what to show of the two; `None` where nothing changes.
     pub fn take(&self, local: Vec<R>, status: &Status) -> Option<(Vec<R>, Load)> {
         let state = state(status, self.over.try_get_untracked()?);
-        if state == Local::Current || self.goes_on(&local) {
+        if state == Local::Current || self.goes_on(&local, state) {
             self.over.try_set(true);
             return Some((local, Load::Ready));
         }
@@ -68,10 +68,12 @@ impl<R: Row> Handover<R> {
         shown
     }
 
-    /// Whether the local rows are those that are rendered and, where these were cut, others after them. Old rows may begin like
-    /// those that are rendered, too, and go on with what somebody has deleted.
-    fn goes_on(&self, local: &[R]) -> bool {
-        local.starts_with(&self.rendered) && (self.cut || local.len() == self.rendered.len())
+    /// Whether the local rows are those that are rendered and perhaps others after them: the rest, where these were cut, or what
+    /// has been written on a device that has never synced. On any other, old rows may begin like those that are rendered, too, and
+    /// go on with what somebody has deleted.
+    fn goes_on(&self, local: &[R], state: Local) -> bool {
+        let may_go_on = self.cut || state == Local::Incomplete;
+        local.starts_with(&self.rendered) && (may_go_on || local.len() == self.rendered.len())
     }
 
     /// Whether local rows that were held back are to be shown now.
@@ -180,6 +182,18 @@ mod tests {
             status.set(CURRENT);
             assert!(released.get_untracked());
             assert_eq!(take(&handover, "a", &CURRENT), shown("a", true));
+        });
+    }
+
+    #[test]
+    fn what_is_written_on_a_new_device_can_be_changed_at_once() {
+        Owner::new().with(|| {
+            assert_eq!(take(&rendered(""), "n m", &NEW), shown("n m", true));
+            assert_eq!(
+                take(&rendered("a"), "a n", &NEW),
+                shown("a n", true),
+                "all that is rendered has come"
+            );
         });
     }
 
