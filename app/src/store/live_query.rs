@@ -185,33 +185,43 @@ fn set<T: PartialEq + Clone + Send + Sync + 'static>(signal: RwSignal<T>, value:
 
 #[cfg(test)]
 mod tests {
-    use schema::Todo;
+    use serde::{Deserialize, Serialize};
 
     use super::*;
 
-    fn todos_of(list: &str) -> Statement {
-        Statement::new("SELECT id FROM todos WHERE list_id = $1").bind(list.to_owned())
+    /// A row that is its id.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Word(String);
+
+    impl Row for Word {
+        fn id(&self) -> &str {
+            &self.0
+        }
     }
 
-    fn todo(id: &str) -> Todo {
-        serde_json::from_value(serde_json::json!([id, "l", "Milk", 0, ""])).unwrap()
+    fn words_of(page: &str) -> Statement {
+        Statement::new("SELECT word FROM words WHERE page = $1").bind(page.to_owned())
     }
 
-    fn shown(live: LiveQuery<Todo>) -> Vec<String> {
+    fn word(id: &str) -> Word {
+        Word(id.to_owned())
+    }
+
+    fn shown(live: LiveQuery<Word>) -> Vec<String> {
         live.rows.with_untracked(|rows| rows.iter().map(|row| row.id.clone()).collect())
     }
 
     #[test]
     fn rows_of_another_statement_are_gone_at_once() {
         Owner::new().with(|| {
-            let live = LiveQuery::new(todos_of("a"));
-            live.show(vec![todo("t"), todo("u")], Load::Ready);
-            live.turn_to(&todos_of("b"));
+            let live = LiveQuery::new(words_of("a"));
+            live.show(vec![word("t"), word("u")], Load::Ready);
+            live.turn_to(&words_of("b"));
             assert_eq!(shown(live), [""; 0]);
             assert_eq!(live.load.get_untracked(), Load::Loading);
             assert!(!live.local.get_untracked(), "nothing is there to be changed");
 
-            live.show(vec![todo("v")], Load::Ready);
+            live.show(vec![word("v")], Load::Ready);
             assert_eq!(shown(live), ["v"]);
             assert!(live.local.get_untracked());
         });
@@ -220,9 +230,9 @@ mod tests {
     #[test]
     fn rows_of_the_same_statement_stay_while_it_is_read_again() {
         Owner::new().with(|| {
-            let live = LiveQuery::new(todos_of("a"));
-            live.show(vec![todo("t")], Load::Rendered);
-            live.turn_to(&todos_of("a"));
+            let live = LiveQuery::new(words_of("a"));
+            live.show(vec![word("t")], Load::Rendered);
+            live.turn_to(&words_of("a"));
             assert_eq!(shown(live), ["t"]);
             assert_eq!(live.load.get_untracked(), Load::Rendered);
         });

@@ -1,7 +1,7 @@
 //! Guests, from the first upload to the time when nobody remembers them, and users who are gone for good.
 
-use insta::assert_snapshot;
 use reqwest::{Client, StatusCode, header};
+use schema::TABLES;
 use serde_json::{Value, json};
 use sqlx::Executor;
 
@@ -181,7 +181,9 @@ async fn people_take_their_data_along() {
     assert_eq!(data["todos"].as_array().unwrap().len(), 201);
     assert_eq!(data["members"][0]["role"], "owner");
     assert!(!data.to_string().contains("Secret"));
-    assert_snapshot!(data.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" "), @"invitations lists members rejections todos user");
+    for table in TABLES {
+        assert!(data[table.name].is_array(), "{}", table.name);
+    }
 
     let nobody = get(&app.url, "/api/account/export", None).await;
     assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
