@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sysinfo::{Process, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+use sysinfo::{Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
 /// How often a condition is looked at again.
 pub const POLL: Duration = Duration::from_millis(20);
@@ -27,7 +27,14 @@ pub fn find(is_ours: impl Fn(&Process) -> bool) -> Vec<u32> {
 /// Whether `pid` runs and is `ours`.
 pub fn is_running(pid: u32, is_ours: impl Fn(&Process) -> bool) -> bool {
     let pid = sysinfo::Pid::from_u32(pid);
-    processes(ProcessesToUpdate::Some(&[pid])).process(pid).is_some_and(is_ours)
+    processes(ProcessesToUpdate::Some(&[pid]))
+        .process(pid)
+        .is_some_and(|process| is_ours(process) || is_dying(process))
+}
+
+/// A process that is ending has no command line any more before it is gone.
+fn is_dying(process: &Process) -> bool {
+    process.cmd().is_empty() && process.thread_kind().is_none() && process.status() != ProcessStatus::Zombie
 }
 
 /// Whether the command line has `flag` with `path` behind it.
