@@ -38,17 +38,18 @@ pub(crate) async fn wait(options: &PgConnectOptions) -> anyhow::Result<()> {
             }
             Err(error) => error,
         };
-        let patience = match fault(&error) {
-            Some(Fault::Away | Fault::Busy) => PATIENCE,
-            Some(Fault::UnknownHost) => PATIENCE_WITH_NAMES,
-            Some(fault) => bail!("{place}, cannot be used: {error}. {}", fault.advice()),
-            None => bail!(
+        let Some(fault) = fault(&error) else {
+            bail!(
                 "{place}, refuses this server: {error}. Check DIRECT_DATABASE_URL, or run `cargo realtime up`."
-            ),
+            );
+        };
+        let patience = match fault {
+            Fault::Away | Fault::Busy => PATIENCE,
+            Fault::UnknownHost => PATIENCE_WITH_NAMES,
+            fault => bail!("{place}, cannot be used: {error}. {}", fault.advice()),
         };
         if began.elapsed() >= patience {
-            let advice = fault(&error).map_or("", Fault::advice);
-            bail!("{place}, cannot be reached: {error}. {advice}");
+            bail!("{place}, cannot be reached: {error}. {}", fault.advice());
         }
         if !told {
             tracing::info!("waiting for {place}: {error}");

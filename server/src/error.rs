@@ -146,37 +146,20 @@ impl From<sqlx::Error> for Error {
         if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("US404")) {
             return Error::Unauthenticated;
         }
-        match fault(&error) {
-            Some(Fault::Away) => {
-                tracing::warn!("Postgres cannot be reached: {error}");
-                Error::Unavailable("The database cannot be reached at the moment.")
-            }
-            Some(Fault::Busy) => {
-                tracing::warn!("Postgres is busy: {error}");
-                Error::Busy
-            }
-            Some(Fault::ReadOnly) => {
-                tracing::error!(
-                    "Postgres takes no changes, because it is read-only: {error}. {}",
-                    Fault::ReadOnly.advice()
-                );
+        let Some(fault) = fault(&error) else {
+            tracing::error!("Postgres refused a statement: {error}");
+            return Error::Internal;
+        };
+        match fault {
+            Fault::Away | Fault::Busy => tracing::warn!("Postgres cannot be asked now: {error}"),
+            fault => tracing::error!("Postgres cannot be used: {error}. {}", fault.advice()),
+        }
+        match fault {
+            Fault::Busy => Error::Busy,
+            Fault::ReadOnly | Fault::Full => {
                 Error::Unavailable("The database takes no changes at the moment.")
             }
-            Some(Fault::Full) => {
-                tracing::error!(
-                    "Postgres takes no changes, because it is full: {error}. {}",
-                    Fault::Full.advice()
-                );
-                Error::Unavailable("The database takes no changes at the moment.")
-            }
-            Some(fault) => {
-                tracing::error!("Postgres refuses this server: {error}. {}", fault.advice());
-                Error::Unavailable("The database cannot be reached at the moment.")
-            }
-            None => {
-                tracing::error!("Postgres refused a statement: {error}");
-                Error::Internal
-            }
+            _ => Error::Unavailable("The database cannot be reached at the moment."),
         }
     }
 }

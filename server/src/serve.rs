@@ -3,9 +3,8 @@
 mod patience;
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,16 +14,24 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tower_service::Service;
 
 use self::patience::Patient;
-use crate::{client_ip::ClientIp, limits, shutdown};
+use crate::{
+    client_ip::ClientIp,
+    limits,
+    places::{Place, Places},
+    shutdown,
+};
 
 /// Serves until `shutdown` resolves and the open requests have ended, or a few seconds have passed.
 pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
-    let guests = Peers::default();
+    let peers = Peers::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -34,7 +41,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl 
         match accepted {
             Ok((stream, peer)) => {
                 // One that is too many is closed at once: a client can try again, and who waits would not know.
-                if let Some(seat) = guests.seat(peer.ip()) {
+                if let Some(seat) = peers.seat(peer.ip()) {
                     connection(stream, peer, seat, router.clone(), &graceful);
                 }
             }
@@ -77,55 +84,28 @@ fn connection(stream: TcpStream, peer: SocketAddr, seat: Seat, router: Router, g
     });
 }
 
-/// How many connections each address has.
-#[derive(Clone, Default)]
-struct Peers(Arc<Mutex<Counts>>);
-
-#[derive(Default)]
-struct Counts {
-    all: usize,
-    of_each: HashMap<IpAddr, usize>,
+/// The connections that there are.
+struct Peers {
+    all: Arc<Semaphore>,
+    of_each: Places<IpAddr>,
 }
 
 impl Peers {
+    fn new() -> Peers {
+        Peers { all: Arc::new(Semaphore::new(limits::CONNECTIONS)), of_each: Places::new() }
+    }
+
     /// A place for one more connection, unless there are too many.
     fn seat(&self, peer: IpAddr) -> Option<Seat> {
         let client = ClientIp(peer);
         let limit = if client.is_near() { limits::CONNECTIONS } else { limits::CONNECTIONS_OF_ONE };
-        let network = client.network();
-        let mut counts = self.lock();
-        let own = counts.of_each.get(&network).copied().unwrap_or(0);
-        if counts.all >= limits::CONNECTIONS || own >= limit {
-            return None;
-        }
-        counts.all += 1;
-        counts.of_each.insert(network, own + 1);
-        Some(Seat { peers: self.clone(), network })
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let of_all = Arc::clone(&self.all).try_acquire_owned().ok()?;
+        Some((of_all, self.of_each.take(client.network(), limit)?))
     }
 }
 
-/// The place of a connection; free again when it is dropped.
-struct Seat {
-    peers: Peers,
-    network: IpAddr,
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut counts = self.peers.lock();
-        counts.all -= 1;
-        if let Entry::Occupied(mut own) = counts.of_each.entry(self.network) {
-            *own.get_mut() -= 1;
-            if *own.get() == 0 {
-                own.remove();
-            }
-        }
-    }
-}
+/// The place of a connection, among all and among those of its address.
+type Seat = (OwnedSemaphorePermit, Place<IpAddr>);
 
 #[cfg(test)]
 mod tests {
@@ -133,7 +113,7 @@ mod tests {
 
     #[test]
     fn one_address_has_so_many_connections_and_no_more() {
-        let peers = Peers::default();
+        let peers = Peers::new();
         let seats = |address: &str| {
             let address: IpAddr = address.parse().unwrap();
             std::iter::from_fn(|| peers.seat(address)).collect::<Vec<_>>()
@@ -146,6 +126,6 @@ mod tests {
         assert_eq!(seats("2001:db8::1").len(), limits::CONNECTIONS_OF_ONE);
         assert_eq!(seats("10.0.0.1").len(), limits::CONNECTIONS - 1, "a proxy may have all that are free");
         drop(other);
-        assert!(peers.lock().of_each.is_empty());
+        assert!(peers.of_each.is_empty());
     }
 }

@@ -185,14 +185,14 @@ impl Browser {
     fn become_guest(&self) -> SignedIn {
         let id = Uuid::new_v4().to_string();
         self.add_guest(&id);
-        self.add(self.jar.0.user.clone(), id.clone(), false);
+        self.add_user(id.clone());
         SignedIn { id, is_kept: false }
     }
 
     /// Takes up a session that has begun; it takes the place of whatever the browser was before.
     pub(crate) fn adopt(&self, session: NewSession) {
-        self.add(self.jar.0.session.clone(), session.secret, true);
-        self.add(self.jar.0.user.clone(), session.user_id, false);
+        self.add_session(session.secret);
+        self.add_user(session.user_id);
         self.remove(&self.jar.0.guest);
     }
 
@@ -212,38 +212,37 @@ impl Browser {
 
     /// Makes the cookies last for another [`LIFE`], once a day, and notes that the user has been here.
     pub(crate) async fn renew(&self, user: &SignedIn) -> Result<()> {
-        let names = &self.jar.0;
         let guest = self.guest().filter(|guest| guest.id == user.id);
-        let is_due = match (&guest, self.secret()) {
-            (Some(guest), _) => Utc::now().timestamp() - guest.since > RENEWAL.whole_seconds(),
-            (None, Some(secret)) => self.extend(&secret).await?,
-            (None, None) => false,
+        let is_due = match &guest {
+            Some(guest) => Utc::now().timestamp() - guest.since > RENEWAL.whole_seconds(),
+            None => self.extend().await?,
         };
         if is_due {
             sqlx::query("UPDATE users SET seen_at = now() WHERE id = $1")
                 .bind(&user.id)
                 .execute(&self.pool)
                 .await?;
-            match (guest, self.secret()) {
-                (Some(_), _) => self.add_guest(&user.id),
-                (None, Some(secret)) => self.add(names.session.clone(), secret, true),
-                (None, None) => {}
+            if guest.is_some() {
+                self.add_guest(&user.id);
+            } else if let Some(secret) = self.secret() {
+                self.add_session(secret);
             }
         }
         // A page that was under way while somebody signed in may have left another's here.
-        if is_due || self.cookies.get(&names.user).is_none_or(|cookie| cookie.value() != user.id) {
-            self.add(names.user.clone(), user.id.clone(), false);
+        if is_due || self.cookies.get(&self.jar.0.user).is_none_or(|cookie| cookie.value() != user.id) {
+            self.add_user(user.id.clone());
         }
         Ok(())
     }
 
     /// Whether that has made a session last longer.
-    async fn extend(&self, secret: &str) -> Result<bool> {
+    async fn extend(&self) -> Result<bool> {
+        let Some(secret) = self.secret() else { return Ok(false) };
         let extended = sqlx::query(
             "UPDATE sessions SET expiry_date = now() + make_interval(days => $2)
              WHERE id = ANY ($1) AND expiry_date < now() + make_interval(days => $2 - $3)",
         )
-        .bind(candidates(secret))
+        .bind(candidates(&secret))
         .bind(days(LIFE))
         .bind(days(RENEWAL))
         .execute(&self.pool)
@@ -272,8 +271,12 @@ impl Browser {
         self.cookies.signed(&self.jar.0.key).add(cookie(self.jar.0.guest.clone(), value, true));
     }
 
-    fn add(&self, name: String, value: String, is_secret: bool) {
-        self.cookies.add(cookie(name, value, is_secret));
+    fn add_session(&self, secret: String) {
+        self.cookies.add(cookie(self.jar.0.session.clone(), secret, true));
+    }
+
+    fn add_user(&self, id: String) {
+        self.cookies.add(cookie(self.jar.0.user.clone(), id, false));
     }
 
     fn remove(&self, name: &str) {

@@ -102,23 +102,8 @@ fn both<R: Row>(rendered: &[R], local: &[R]) -> Vec<R> {
 
 #[cfg(test)]
 mod tests {
-    use serde::{Deserialize, Serialize};
-
+    use super::super::word::{Word, words};
     use super::*;
-
-    /// The first letter says which one it is, the others how it was edited.
-    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-    struct Word(String);
-
-    impl Row for Word {
-        fn id(&self) -> &str {
-            &self.0[..1]
-        }
-    }
-
-    fn words(text: &str) -> Vec<Word> {
-        text.split_whitespace().map(|word| Word(word.to_owned())).collect()
-    }
 
     const NEW: Status = Status {
         open: true,

@@ -185,26 +185,11 @@ fn set<T: PartialEq + Clone + Send + Sync + 'static>(signal: RwSignal<T>, value:
 
 #[cfg(test)]
 mod tests {
-    use serde::{Deserialize, Serialize};
-
+    use super::super::word::{Word, words};
     use super::*;
-
-    /// A row that is its id.
-    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-    struct Word(String);
-
-    impl Row for Word {
-        fn id(&self) -> &str {
-            &self.0
-        }
-    }
 
     fn words_of(page: &str) -> Statement {
         Statement::new("SELECT word FROM words WHERE page = $1").bind(page.to_owned())
-    }
-
-    fn word(id: &str) -> Word {
-        Word(id.to_owned())
     }
 
     fn shown(live: LiveQuery<Word>) -> Vec<String> {
@@ -215,13 +200,13 @@ mod tests {
     fn rows_of_another_statement_are_gone_at_once() {
         Owner::new().with(|| {
             let live = LiveQuery::new(words_of("a"));
-            live.show(vec![word("t"), word("u")], Load::Ready);
+            live.show(words("t u"), Load::Ready);
             live.turn_to(&words_of("b"));
             assert_eq!(shown(live), [""; 0]);
             assert_eq!(live.load.get_untracked(), Load::Loading);
             assert!(!live.local.get_untracked(), "nothing is there to be changed");
 
-            live.show(vec![word("v")], Load::Ready);
+            live.show(words("v"), Load::Ready);
             assert_eq!(shown(live), ["v"]);
             assert!(live.local.get_untracked());
         });
@@ -231,7 +216,7 @@ mod tests {
     fn rows_of_the_same_statement_stay_while_it_is_read_again() {
         Owner::new().with(|| {
             let live = LiveQuery::new(words_of("a"));
-            live.show(vec![word("t")], Load::Rendered);
+            live.show(words("t"), Load::Rendered);
             live.turn_to(&words_of("a"));
             assert_eq!(shown(live), ["t"]);
             assert_eq!(live.load.get_untracked(), Load::Rendered);

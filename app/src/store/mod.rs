@@ -12,6 +12,8 @@ mod redo;
 mod refusal;
 mod snapshot;
 mod status;
+#[cfg(test)]
+mod word;
 mod write;
 
 use std::future::Future;

@@ -19,6 +19,7 @@ use crate::{
     client_ip::ClientIp,
     error::{Error, Result},
     limits,
+    rights::act_as,
     session::SignedIn,
 };
 
@@ -93,10 +94,7 @@ async fn rows(pool: &PgPool, user_id: &str, table: &str, ids: &[String]) -> sqlx
 
 async fn as_user(pool: &PgPool, user_id: &str) -> sqlx::Result<Transaction<'static, Postgres>> {
     let mut transaction = pool.begin().await?;
-    sqlx::query("SELECT set_config('role', 'app_user', true), set_config('app.user_id', $1, true)")
-        .bind(user_id)
-        .execute(&mut *transaction)
-        .await?;
+    act_as(&mut transaction, "app_user", user_id).await?;
     Ok(transaction)
 }
 

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     retry::retried,
+    rights::act_as,
 };
 
 /// Applies a client transaction and returns a verdict for each of its changes.
@@ -185,15 +186,5 @@ async fn nobody_has(
         let forbidden = Rejected::forbidden(connection, change.table.name, change.operation).await?;
         return Err(Obstacle::Rejected(forbidden));
     }
-    Ok(())
-}
-
-/// Takes on a role until the transaction ends; `none` is the server's own.
-pub(super) async fn act_as(connection: &mut PgConnection, role: &str, user_id: &str) -> sqlx::Result<()> {
-    sqlx::query("SELECT set_config('role', $1, true), set_config('app.user_id', $2, true)")
-        .bind(role)
-        .bind(user_id)
-        .execute(connection)
-        .await?;
     Ok(())
 }

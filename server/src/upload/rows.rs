@@ -6,7 +6,8 @@
 use schema::{Rejection, Table, TableRow};
 use sqlx::PgConnection;
 
-use super::{apply::act_as, limits};
+use super::limits;
+use crate::rights::act_as;
 
 /// Whether the user has too many rows, now that `put` have been put. It takes on the server's own role.
 pub(super) async fn exceeded(

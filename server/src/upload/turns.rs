@@ -1,19 +1,18 @@
 //! Who may upload at this moment. Nobody can keep others from it: neither one user, nor many who send a lot.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::limits;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    places::{Place, Places},
+};
 
 /// The turns there are.
 pub(crate) struct Turns {
-    users: Arc<Mutex<HashMap<String, usize>>>,
+    users: Places<String>,
     small: Semaphore,
     large: Semaphore,
     /// Room for bodies, in KiB.
@@ -25,7 +24,7 @@ impl Turns {
     /// As many as the limits say, and nobody has one.
     pub(crate) fn new() -> Turns {
         Turns {
-            users: Arc::default(),
+            users: Places::new(),
             small: Semaphore::new(limits::SMALL_TURNS),
             large: Semaphore::new(limits::LARGE_TURNS),
             memory: Arc::new(Semaphore::new(limits::MEMORY_KIB)),
@@ -34,14 +33,8 @@ impl Turns {
     }
 
     /// The right of a user to upload, as long as what this gives lives.
-    pub(super) fn of_user(&self, user_id: &str) -> Result<OfUser> {
-        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        let uploads = users.entry(user_id.to_owned()).or_default();
-        if *uploads >= limits::PER_USER {
-            return Err(Error::TooMany(Duration::ZERO));
-        }
-        *uploads += 1;
-        Ok(OfUser { users: Arc::clone(&self.users), user_id: user_id.to_owned() })
+    pub(super) fn of_user(&self, user_id: &str) -> Result<Place<String>> {
+        self.users.take(user_id.to_owned(), limits::PER_USER).ok_or(Error::TooMany(Duration::ZERO))
     }
 
     /// Waits for the turn of an upload of so many bytes. Those of a size take turns in the order in which they have arrived.
@@ -61,24 +54,6 @@ impl Turns {
             None => *taken = Some(room),
         }
         Ok(())
-    }
-}
-
-/// One upload of a user.
-pub(super) struct OfUser {
-    users: Arc<Mutex<HashMap<String, usize>>>,
-    user_id: String,
-}
-
-impl Drop for OfUser {
-    fn drop(&mut self) {
-        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut uploads) = users.entry(std::mem::take(&mut self.user_id)) {
-            *uploads.get_mut() -= 1;
-            if *uploads.get() == 0 {
-                uploads.remove();
-            }
-        }
     }
 }
 
@@ -102,7 +77,7 @@ mod tests {
         let third = turns.of_user("ann").unwrap();
         assert!(turns.of_user("ann").is_err());
         drop((third, goes_on));
-        assert!(turns.users.lock().unwrap().is_empty(), "no user without an upload is remembered");
+        assert!(turns.users.is_empty(), "no user without an upload is remembered");
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use schema::TABLES;
 use serde_json::{Value, json};
 use sqlx::Executor;
 
-use crate::helpers::{Browser, TestApp, TestDatabase, build, cookie, get, spawn_app};
+use crate::helpers::{Browser, TestDatabase, cookie, get, spawn_app};
 
 /// Each time from another address, because of the limit for each.
 async fn leave(browser: &Browser) -> StatusCode {
@@ -13,15 +13,6 @@ async fn leave(browser: &Browser) -> StatusCode {
     let address: u8 = browser.user_id.bytes().fold(0, u8::wrapping_add);
     let request = request.header("x-forwarded-for", format!("203.0.113.{address}"));
     request.header(header::COOKIE, &browser.cookie).json(&json!({})).send().await.unwrap().status()
-}
-
-/// Starts another server on the app's database, which tidies up as every server does, and waits until `query` gives `expected`.
-async fn tidied_up(app: &TestApp, query: &str, expected: &str) {
-    let site = tempfile::tempdir().unwrap();
-    let _second = build((*app.pool.connect_options()).clone(), &site).await.unwrap();
-    while app.rows(query).await != expected {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
 }
 
 #[tokio::test]
@@ -66,7 +57,7 @@ async fn guests_who_cannot_come_back_are_deleted_and_nobody_else() {
         (SELECT string_agg(id, ' ' ORDER BY id) FROM lists) AS b,
         (SELECT string_agg(id, ' ' ORDER BY id) FROM deleted_users) AS c,
         (SELECT string_agg(id, ' ' ORDER BY id) FROM sessions) AS d";
-    tidied_up(&app, left, "account away sharing with them b idle late new").await;
+    app.tidied_up(left, "account away sharing with them b idle late new").await;
 }
 
 #[tokio::test]

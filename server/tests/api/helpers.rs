@@ -123,6 +123,26 @@ impl TestApp {
         }
     }
 
+    /// Waits until so many statements wait for a lock.
+    pub async fn waiting_for_locks(&self, count: usize) {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        self.until(waiting, &count.to_string()).await;
+    }
+
+    /// Starts another server on the database, which tidies up as every server does when it starts, and waits until that has
+    /// made the query give those rows.
+    pub async fn tidied_up(&self, query: &str, rows: &str) {
+        let site = tempfile::tempdir().unwrap();
+        let _second = build((*self.pool.connect_options()).clone(), &site).await.unwrap();
+        self.until(query, rows).await;
+    }
+
+    async fn until(&self, query: &str, rows: &str) {
+        while self.rows(query).await != rows {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Begins a session of that user, and gives its cookie.
     pub async fn session_of(&self, user_id: &str) -> String {
         let session =

@@ -156,10 +156,7 @@ async fn a_list_that_is_being_deleted_cannot_be_joined() {
         .await
         .unwrap();
     let joining = tokio::spawn(async move { post_join(&other.url, EDITORS, &other.cookie).await });
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while app.rows(waits).await == "0" {
-        tokio::task::yield_now().await;
-    }
+    app.waiting_for_locks(1).await;
     deletion.commit().await.unwrap();
     assert_eq!(joining.await.unwrap().status(), StatusCode::NOT_FOUND);
 }

@@ -1,6 +1,6 @@
 //! `POST /api/sync` with changes that are taken.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use insta::assert_snapshot;
 use reqwest::StatusCode;
@@ -120,10 +120,7 @@ async fn a_transaction_that_deadlocks_with_another_is_tried_again() {
     };
     let collision = async {
         // Once the upload waits for l2, this waits for l1. The one that has waited longer gives way.
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while app.rows(waiting).await != "1" {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        app.waiting_for_locks(1).await;
         other.execute("UPDATE lists SET name = 'other' WHERE id = 'l1'").await.unwrap();
         other.commit().await.unwrap();
     };

@@ -90,14 +90,6 @@ impl Held {
     }
 }
 
-/// Waits until so many uploads wait.
-async fn waiting(app: &TestApp, count: usize) {
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while app.rows(waiting).await != count.to_string() {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn a_user_has_two_uploads_at_once() {
     let app = spawn_app().await;
@@ -110,7 +102,7 @@ async fn a_user_has_two_uploads_at_once() {
         requests.push(browser.request(&[&change]));
     }
     let third = async {
-        waiting(&app, 2).await;
+        app.waiting_for_locks(2).await;
         let refused = browser.post(&requests[2]).await;
         assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
@@ -142,7 +134,7 @@ async fn large_uploads_keep_no_small_one_waiting() {
     }
     let small = async {
         // Two have their turn, the third waits for it.
-        waiting(&app, 2).await;
+        app.waiting_for_locks(2).await;
         let list = [other.put_list("l1", "Small")];
         assert_snapshot!(other.upload(&[&list]).await, @"1 applied");
         held.end().await;

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 use sqlx::Executor;
 
-use crate::helpers::{Browser, TestApp, build, spawn_app};
+use crate::helpers::{Browser, TestApp, spawn_app};
 
 /// Lets a year pass, and the server clean up.
 async fn a_year_later(app: &TestApp) {
@@ -16,15 +16,11 @@ async fn a_year_later(app: &TestApp) {
 
 /// A server cleans up when it starts.
 async fn clean_up(app: &TestApp) {
-    let site = tempfile::tempdir().unwrap();
-    let _second = build((*app.pool.connect_options()).clone(), &site).await.unwrap();
     let old = "SELECT FROM uploads WHERE received_at < now() - interval '7 days'
         UNION ALL SELECT FROM upload_watermarks AS old WHERE EXISTS (
             SELECT FROM upload_watermarks AS next WHERE next.user_id = old.user_id AND next.client_id = old.client_id
                 AND next.began_at > old.began_at AND next.began_at < now() - interval '400 days')";
-    while app.rows(&format!("SELECT count(*) FROM ({old}) AS old")).await != "0" {
-        tokio::task::yield_now().await;
-    }
+    app.tidied_up(&format!("SELECT count(*) FROM ({old}) AS old"), "0").await;
 }
 
 #[tokio::test]
@@ -183,11 +179,7 @@ async fn somebody_who_makes_up_browsers_is_known_in_the_newest() {
     let invented = "INSERT INTO upload_watermarks (user_id, client_id, epoch, op_id, began_at)
         SELECT id, 'invented ' || n, 'epoch', 1, now() - n * interval '1 minute' FROM users, generate_series(1, 1010) AS n";
     app.pool.execute(invented).await.unwrap();
-    let site = tempfile::tempdir().unwrap();
-    let _second = build((*app.pool.connect_options()).clone(), &site).await.unwrap();
-    while app.rows("SELECT count(*) FROM upload_watermarks").await != "1000" {
-        tokio::task::yield_now().await;
-    }
+    app.tidied_up("SELECT count(*) FROM upload_watermarks", "1000").await;
     let kept = "SELECT client_id FROM upload_watermarks WHERE client_id NOT LIKE 'invented 1%' ORDER BY began_at DESC LIMIT 2";
     assert_eq!(app.rows(kept).await, format!("{}\ninvented 2", browser.client_id));
 }

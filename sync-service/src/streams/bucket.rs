@@ -61,9 +61,7 @@ fn known(all: &[Source], wanted: &[Source]) -> Option<Vec<usize>> {
 
 impl Source {
     fn has_the_rows_of(&self, other: &Self) -> bool {
-        let rows = |source: &Self| {
-            (source.table.clone(), source.object_type.clone(), source.columns.clone(), source.rows.clone())
-        };
-        rows(self) == rows(other)
+        let Self { bucket: _, table, object_type, columns, rows } = self;
+        (table, object_type, columns, rows) == (&other.table, &other.object_type, &other.columns, &other.rows)
     }
 }
