@@ -85,7 +85,7 @@ impl Application {
     pub async fn build(config: Config) -> anyhow::Result<Application> {
         let Config { environment, leptos_options } = config;
         let address = leptos_options.site_addr;
-        let listener = TcpListener::bind(address).await.with_context(|| {
+        let listener = serve::listen(address).with_context(|| {
             format!("The server cannot listen on {address}. Stop what does, or set LEPTOS_SITE_ADDR to another address")
         })?;
         let address = listener.local_addr()?;

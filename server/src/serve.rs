@@ -3,6 +3,7 @@
 mod patience;
 
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -15,7 +16,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tower_service::Service;
@@ -27,6 +28,19 @@ use crate::{
     places::{Place, Places},
     shutdown,
 };
+
+/// Listens, with room for as many connections that have not been taken yet as there may be at all, where the system allows
+/// it. Who finds no room is not told so, and tries again after a second.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    // A connection is a file handle. Many systems give a program a thousand unless it asks for more; where there are no more,
+    // connections wait for each other.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that is started again finds its port in use otherwise, for a minute.
+    socket.set_reuseaddr(cfg!(unix))?;
+    socket.bind(address)?;
+    socket.listen(limits::CONNECTIONS as u32)
+}
 
 /// Serves until `shutdown` resolves and the open requests have ended, or a few seconds have passed.
 pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
@@ -110,6 +124,20 @@ type Seat = (OwnedSemaphorePermit, Place<IpAddr>);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn connections_that_come_all_at_once_find_room() {
+        let allowed: usize =
+            std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse().unwrap();
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        for number in 0..allowed.min(2000) {
+            let connection = tokio::time::timeout(Duration::from_secs(60), TcpStream::connect(address)).await;
+            waiting.push(connection.unwrap_or_else(|_| panic!("connection {number} finds no room")).unwrap());
+        }
+    }
 
     #[test]
     fn one_address_has_so_many_connections_and_no_more() {

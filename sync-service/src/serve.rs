@@ -1,12 +1,14 @@
 //! Starting and stopping.
 
 use std::future::{Future, IntoFuture as _};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
 use sqlx::postgres::PgPoolOptions;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tracing::info;
 
 use crate::auth::KeyStore;
@@ -22,7 +24,7 @@ use crate::{Config, Error, api, compaction, sequencer, store};
 /// When it cannot listen, or when the configuration has no usable keys or database URL.
 pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
     let address = config.listen;
-    let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+    let listener = listen(address).map_err(|source| Error::Listen { address, source })?;
     serve_on(listener, config, shutdown).await
 }
 
@@ -63,6 +65,22 @@ pub async fn serve_on(
     shared.pool.close().await;
     served.map_err(Error::Serve)
 }
+
+/// Listens, with room for as many clients as come back at the same moment after an outage, where the system allows it. Who finds
+/// no room is not told so, and tries again after a second.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    // A connection is a file handle. Many systems give a program a thousand unless it asks for more; where there are no more,
+    // connections wait for each other.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A service that is started again finds its port in use otherwise, for a minute.
+    socket.set_reuseaddr(cfg!(unix))?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// What most systems allow.
+const BACKLOG: u32 = 4096;
 
 /// Besides the sequencer's connection and one that listens.
 const CONNECTIONS: u32 = 8;

@@ -84,6 +84,7 @@ impl Drop for Server {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_takes_all_they_can_get_holds_up_nobody() {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
     let server = Server::start().await;
     let app = &server.app;
     let mut user = app.browser().await;
