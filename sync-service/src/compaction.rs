@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 use tracing::{debug, info, warn};
 
 use crate::shared::Shared;
@@ -26,7 +26,7 @@ use crate::{Config, Error, store};
 /// When Postgres cannot be reached or does not have the service's schema.
 pub async fn compact(config: &Config) -> Result<u64, Error> {
     let options = store::connect_options(&config.database_url).map_err(Error::DatabaseUrl)?;
-    let mut connection = PgConnection::connect_with(&options).await.map_err(Error::Postgres)?;
+    let mut connection = store::connect(&options).await.map_err(Error::Postgres)?;
     let buckets = sqlx::query_as(EVERY_BUCKET).fetch_all(&mut connection).await.map_err(Error::Postgres)?;
     compact_buckets(&mut connection, buckets).await.map_err(Error::Postgres)
 }
@@ -59,7 +59,7 @@ async fn compact_too_long(shared: &Shared) -> sqlx::Result<u64> {
     if buckets.is_empty() {
         return Ok(0);
     }
-    let mut connection = PgConnection::connect_with(&shared.options).await?;
+    let mut connection = store::connect(&shared.options).await?;
     compact_buckets(&mut connection, buckets).await
 }
 

@@ -41,15 +41,15 @@ impl Metrics {
         self.drained.send_replace(Instant::now());
     }
 
-    /// How long writers' changes have been waiting for the sequencer: nothing when none waits, else the time since its last turn.
-    pub async fn replication_lag(&self, pool: &PgPool) -> sqlx::Result<Duration> {
+    /// How long the queue has been waiting for the sequencer: nothing when it is empty, else the time since its last turn.
+    pub async fn queue_lag(&self, pool: &PgPool) -> sqlx::Result<Duration> {
         let waits: bool =
             sqlx::query_scalar("SELECT EXISTS (SELECT FROM sync_service.queue)").fetch_one(pool).await?;
         Ok(if waits { self.drained.borrow().elapsed() } else { Duration::ZERO })
     }
 
     /// All of it in the text format of OpenMetrics, which Prometheus reads.
-    pub async fn text(&self, pool: &PgPool) -> sqlx::Result<String> {
+    pub async fn text(&self, pool: &PgPool, replication_lag: Duration) -> sqlx::Result<String> {
         let mut registry = Registry::with_prefix("powersync");
         registry.register("concurrent_connections", "Open sync streams", self.connections.clone());
         registry.register("operations_synced", "Operations sent to clients", self.operations_synced.clone());
@@ -65,7 +65,7 @@ impl Metrics {
             self.transactions_replicated.clone(),
         );
         let lag = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
-        lag.set(self.replication_lag(pool).await?.as_secs_f64());
+        lag.set(replication_lag.as_secs_f64());
         registry.register(
             "replication_lag_seconds",
             "How long changes have been waiting for the sequencer",

@@ -42,6 +42,7 @@ pub async fn serve_on(
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(|connection, _| Box::pin(store::settle(connection)))
         .connect_lazy_with(store::shared_connect_options(&options));
     let shared = Arc::new(Shared::new(config, keys, pool, options));
     info!(address = ?listener.local_addr().ok(), "listening");

@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::Config;
 use crate::auth::KeyStore;
 use crate::metrics::Metrics;
+use crate::sequencer::aside::Problem;
 use crate::sequencer::commit::Commit;
-use crate::store::versions::{self, Version};
+use crate::store::{
+    self,
+    versions::{self, Version},
+};
 use crate::streams::Streams;
 
 /// See the module.
@@ -30,6 +35,7 @@ pub(crate) struct Shared {
     commits: broadcast::Sender<Arc<Commit>>,
     active: watch::Sender<Option<Arc<Active>>>,
     state: watch::Sender<State>,
+    report: watch::Sender<Report>,
     deployed: AtomicBool,
 }
 
@@ -38,8 +44,15 @@ pub(crate) struct Shared {
 pub(crate) struct Active {
     pub version: Version,
     pub streams: Streams,
-    /// What of it finds no table or column.
+}
+
+/// What people are told of the tables.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Report {
+    /// What of the active config finds no table or column.
     pub problems: Vec<String>,
+    /// The tables that are set aside.
+    pub aside: Vec<Problem>,
 }
 
 /// How the sequencer is doing.
@@ -69,6 +82,7 @@ impl Shared {
             commits: broadcast::Sender::new(COMMITS_KEPT),
             active: watch::Sender::new(None),
             state: watch::Sender::new(State::Disconnected(None)),
+            report: watch::Sender::new(Report::default()),
             deployed: AtomicBool::new(false),
         }
     }
@@ -114,7 +128,19 @@ impl Shared {
         let _ = self.commits.send(Arc::new(commit));
     }
 
-    pub(crate) fn leads(&self) {
+    /// How long writers' changes have been waiting to be synced, those of tables that are set aside among them.
+    pub async fn replication_lag(&self) -> sqlx::Result<Duration> {
+        let aside = self.report.borrow().aside.iter().map(|problem| problem.since.elapsed()).max();
+        Ok(self.metrics.queue_lag(&self.pool).await?.max(aside.unwrap_or_default()))
+    }
+
+    /// What there is to be said of the tables.
+    pub fn report(&self) -> Report {
+        self.report.borrow().clone()
+    }
+
+    pub(crate) fn leads(&self, report: Report) {
+        self.report.send_replace(report);
         self.state.send_if_modified(|state| std::mem::replace(state, State::Leading) != State::Leading);
     }
 
@@ -131,7 +157,7 @@ impl Shared {
     pub(crate) fn clean_up_soon(&self) {
         let options = self.options.clone();
         tokio::spawn(async move {
-            let done = match PgConnection::connect_with(&options).await {
+            let done = match store::connect(&options).await {
                 Ok(mut connection) => versions::clean_up(&mut connection).await,
                 Err(error) => Err(error),
             };

@@ -122,9 +122,14 @@ pub(super) async fn diagnostics(
     let last_error = versions::last_error(&mut *shared.pool.acquire().await?).await?;
     let active = shared.active().borrow().clone();
     if let Some(active) = active {
-        let mut errors = problems_as_errors(&active.problems);
+        let report = shared.report();
+        let mut errors = problems_as_errors(&report.problems);
+        errors.extend(report.aside.iter().map(|problem| {
+            let message = format!("Table {} is not synced: {}", problem.table, problem.error);
+            json!({ "level": "fatal", "message": message, "ts": now() })
+        }));
         errors.extend(last_error.map(|message| json!({ "level": "fatal", "message": message, "ts": now() })));
-        let lag = shared.metrics.replication_lag(&shared.pool).await?;
+        let lag = shared.replication_lag().await?;
         let mut active = rules(&active.version, true, errors, request.sync_rules_content);
         active["connections"][0]["replication_lag_seconds"] = json!(lag.as_secs_f64());
         data["active_sync_rules"] = active;

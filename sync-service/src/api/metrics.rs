@@ -17,6 +17,6 @@ pub(super) async fn read(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Failure> {
     check_api_token(&headers, &shared.config.api_tokens)?;
-    let text = shared.metrics.text(&shared.pool).await?;
+    let text = shared.metrics.text(&shared.pool, shared.replication_lag().await?).await?;
     Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
 }

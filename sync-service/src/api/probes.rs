@@ -30,5 +30,13 @@ fn answer(shared: &Shared, good: bool) -> Answer {
     let started = shared.state() != SequencerState::Disconnected(None);
     let status = if good { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-    (status, Json(json!({ "ready": shared.is_leading(), "started": started, "touched_at": now })))
+    let aside = shared.report().aside;
+    let aside = aside.iter().map(|problem| json!({ "table": problem.table, "reason": problem.error }));
+    let aside: Vec<Value> = aside.collect();
+    (
+        status,
+        Json(
+            json!({ "ready": shared.is_leading(), "started": started, "touched_at": now, "not_synced": aside }),
+        ),
+    )
 }

@@ -12,7 +12,7 @@ use crate::store::mapping::Type;
 use crate::streams::{Expr, Lookup, Output, RowExpr, Rows, Source, Streams, TableName};
 
 /// The statements for one version of the sync config on the tables as they are now.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Plan {
     pub sources: Vec<Statement>,
     pub lookups: Vec<Statement>,
@@ -56,7 +56,13 @@ fn find_table<'a>(
         return None;
     };
     for column in columns.iter().filter(|column| table.column(column).is_none()) {
-        problems.push(format!("Column \"{column}\" not found in table {name}."));
+        problems.push(if table.has_column(column) {
+            format!(
+                "Column \"{column}\" of table {name} is not in publication \"powersync\"; it counts as NULL."
+            )
+        } else {
+            format!("Column \"{column}\" not found in table {name}.")
+        });
     }
     for column in columns.iter().filter(|column| table.column(column).is_some_and(|c| c.of == Type::Bytes)) {
         problems.push(format!(
@@ -114,20 +120,22 @@ impl Rows {
 }
 
 /// Parameters: `$1` row keys, `$2` version, `$3` index of the source, `$4` the first free op id, `$5` the client's name of
-/// the table. Gives for every bucket with new operations its name, checksum, number of operations, and how many are new.
+/// the table. Gives for every bucket with new operations its name, checksum, number of operations, and how many are new; and the key of a
+/// row that is not synced because something of it is too long.
 fn source(version: i64, source: &Source, table: Option<&Table>) -> Statement {
     let fresh = table.map_or_else(
-        || "SELECT NULL::text AS row_key, NULL::text AS object_id, NULL::text AS bucket, NULL::text AS data WHERE false".to_owned(),
+        || "SELECT NULL::text AS row_key, NULL::text AS object_id, NULL::text AS bucket, NULL::text AS data, true AS fits WHERE false".to_owned(),
         |table| {
             let id = row::text(table, &source.id());
             let name = literal(&format!("{version}#{}", source.bucket));
             let bucket = format!("{name} || {}", keys(table, &source.rows.keys));
             format!(
-                "SELECT {} AS row_key, {} AS object_id, {bucket} AS bucket, row_to_json(m)::text AS data FROM {} t
+                "SELECT {} AS row_key, {} AS object_id, {bucket} AS bucket, row_to_json(m.*)::text AS data, {} AS fits FROM {} t
         CROSS JOIN LATERAL (SELECT {}) m WHERE {{restriction}}{}",
                 table.row_key(row::ROW),
                 id,
-                table.sql(),
+                fits(table, &source.rows, &id),
+                table.published_rows(),
                 selected(table, &source.columns),
                 conditions(table, &source.rows, source.expressions(), &id),
             )
@@ -135,7 +143,8 @@ fn source(version: i64, source: &Source, table: Option<&Table>) -> Statement {
     );
     statement(table, &fresh, |fresh, same_rows| {
         format!(
-            "WITH fresh AS MATERIALIZED ({fresh}),
+            "WITH every AS MATERIALIZED ({fresh}),
+    fresh AS NOT MATERIALIZED (SELECT row_key, object_id, bucket, data FROM every WHERE fits),
     prior AS MATERIALIZED (
         SELECT row_key, bucket, object_id, hash FROM sync_service.row_bucket WHERE version = $2 AND source = $3 AND {same_rows}
     ),
@@ -176,30 +185,35 @@ fn source(version: i64, source: &Source, table: Option<&Table>) -> Statement {
             row_count = b.row_count + excluded.row_count
         RETURNING name, checksum, {DOWNLOADED} AS op_count
     )
-SELECT t.name, t.checksum, t.op_count, a.ops FROM totals t JOIN added a ON a.bucket = t.name",
+SELECT t.name, t.checksum, t.op_count, a.ops, NULL FROM totals t JOIN added a ON a.bucket = t.name
+UNION ALL
+SELECT NULL, 0, 0, 0, min(left(row_key, 50)) FROM every WHERE NOT fits HAVING count(*) > 0",
         )
     })
 }
 
-/// Parameters: `$1` row keys, `$2` version, `$3` index of the lookup. Gives the inputs whose result has changed.
+/// Parameters: `$1` row keys, `$2` version, `$3` index of the lookup. Gives the inputs whose result has changed; and the key of a row
+/// that is not looked at because something of it is too long.
 fn lookup(lookup: &Lookup, table: Option<&Table>) -> Statement {
     let fresh = table.map_or_else(
-        || "SELECT NULL::text AS row_key, NULL::text AS input, NULL::text AS output WHERE false".to_owned(),
+        || "SELECT NULL::text AS row_key, NULL::text AS input, NULL::text AS output, true AS fits WHERE false".to_owned(),
         |table| {
             let output = keys(table, &lookup.outputs);
             let evaluated = lookup.rows.expressions().chain(&lookup.outputs);
             format!(
-                "SELECT {} AS row_key, {} AS input, {output} AS output FROM {} t WHERE {{restriction}}{}",
+                "SELECT {} AS row_key, {} AS input, {output} AS output, {} AS fits FROM {} t WHERE {{restriction}}{}",
                 table.row_key(row::ROW),
                 keys(table, &lookup.rows.keys),
-                table.sql(),
+                fits(table, &lookup.rows, &output),
+                table.published_rows(),
                 conditions(table, &lookup.rows, evaluated, &output),
             )
         },
     );
     statement(table, &fresh, |fresh, same_rows| {
         format!(
-            "WITH fresh AS MATERIALIZED ({fresh}),
+            "WITH every AS MATERIALIZED ({fresh}),
+    fresh AS NOT MATERIALIZED (SELECT row_key, input, output FROM every WHERE fits),
     prior AS MATERIALIZED (
         SELECT row_key, input, output FROM sync_service.lookup_row WHERE version = $2 AND lookup = $3 AND {same_rows}
     ),
@@ -216,10 +230,12 @@ fn lookup(lookup: &Lookup, table: Option<&Table>) -> Statement {
         SELECT $2, $3, row_key, input, output FROM changed
         ON CONFLICT (version, lookup, row_key) DO UPDATE SET input = excluded.input, output = excluded.output
     )
-SELECT input FROM changed
+SELECT input, NULL FROM changed
 UNION
-SELECT p.input FROM prior p LEFT JOIN fresh f ON f.row_key = p.row_key
-WHERE (p.input, p.output) IS DISTINCT FROM (f.input, f.output)"
+SELECT p.input, NULL FROM prior p LEFT JOIN fresh f ON f.row_key = p.row_key
+WHERE (p.input, p.output) IS DISTINCT FROM (f.input, f.output)
+UNION ALL
+SELECT NULL, min(left(row_key, 50)) FROM every WHERE NOT fits HAVING count(*) > 0"
         )
     })
 }
@@ -254,7 +270,13 @@ fn keys(table: &Table, expressions: &[RowExpr]) -> String {
 }
 
 /// Longer values do not fit into an index, so their rows are not synced; a row must not be able to stop the sequencer.
-const MAX_INDEXED: usize = 1000;
+pub(super) const MAX_INDEXED: usize = 1000;
+
+/// Whether everything of a row that stands in an index is short enough.
+fn fits(table: &Table, rows: &Rows, indexed: &str) -> String {
+    let values = [table.row_key(row::ROW), keys(table, &rows.keys), indexed.to_owned()];
+    values.map(|value| format!("octet_length({value}) <= {MAX_INDEXED}")).join(" AND ")
+}
 
 fn conditions<'e>(
     table: &Table,
@@ -264,11 +286,8 @@ fn conditions<'e>(
 ) -> String {
     let mut all: Vec<String> = rows.filter.iter().map(|condition| row::condition(table, condition)).collect();
     all.extend(evaluated.flat_map(|expr| row::requirements(table, expr)));
-    // Nothing equals null, so the length of a key that is null is not short enough either.
-    all.extend(
-        [table.row_key(row::ROW), keys(table, &rows.keys), indexed.to_owned()]
-            .map(|value| format!("octet_length({value}) <= {MAX_INDEXED}")),
-    );
+    // Nothing equals null.
+    all.extend([keys(table, &rows.keys), indexed.to_owned()].map(|value| format!("({value}) IS NOT NULL")));
     all.iter().map(|condition| format!(" AND {condition}")).collect()
 }
 
@@ -277,9 +296,7 @@ fn selected(table: &Table, outputs: &[Output]) -> String {
     let mut items: BTreeMap<&str, (usize, String)> = BTreeMap::new();
     for output in outputs {
         let columns: Vec<(RowExpr, &str)> = match output {
-            Output::All => {
-                table.columns.iter().map(|c| (Expr::Input(c.name.clone()), c.name.as_str())).collect()
-            }
+            Output::All => table.columns().map(|c| (Expr::Input(c.name.clone()), c.name.as_str())).collect(),
             Output::Column { value, name } => vec![(value.clone(), name)],
         };
         for (value, name) in columns {

@@ -16,8 +16,15 @@ pub(crate) async fn tables(connection: &mut PgConnection) -> sqlx::Result<Vec<Ta
     let mut tables: Vec<Table> = Vec::new();
     for row in rows {
         if tables.last().is_none_or(|table| table.oid != row.oid) {
-            let name = TableName { schema: row.schema.clone(), name: row.table.clone() };
-            tables.push(Table { oid: row.oid, name, shape: row.shape, columns: Vec::new(), key: Vec::new() });
+            tables.push(Table {
+                oid: row.oid,
+                name: TableName { schema: row.schema.clone(), name: row.table.clone() },
+                shape: row.shape,
+                row_filter: row.row_filter.clone(),
+                partitions: row.partitions.clone(),
+                columns: Vec::new(),
+                key: Vec::new(),
+            });
         }
         if let Some(table) = tables.last_mut() {
             table.key.extend(row.key_position.map(|position| (position, table.columns.len())));
@@ -26,6 +33,7 @@ pub(crate) async fn tables(connection: &mut PgConnection) -> sqlx::Result<Vec<Ta
                 type_name: row.type_name,
                 of: type_of(row.type_oid, &types, 0),
                 category: row.category,
+                published: row.published,
             });
         }
     }
@@ -40,7 +48,11 @@ pub(crate) struct Table {
     pub name: TableName,
     /// What [`SHAPE`] gives for it.
     pub shape: Option<i64>,
-    pub columns: Vec<Column>,
+    /// Which of its rows are published, as an SQL condition; all of them without one.
+    row_filter: Option<String>,
+    /// How SQL names the tables that its rows lie in; None unless it is partitioned.
+    pub partitions: Option<Vec<String>>,
+    columns: Vec<Column>,
     /// The columns of the primary key, as (position in the key, index into `columns`).
     key: Vec<(i32, usize)>,
 }
@@ -51,14 +63,43 @@ impl Table {
         self.key.iter().map(|(_, index)| &self.columns[*index])
     }
 
-    /// The column of that name.
+    /// The columns that are published.
+    pub fn columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| column.published)
+    }
+
+    /// The published column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.name == name)
+        self.columns().find(|column| column.name == name)
+    }
+
+    /// Whether the table has a column of that name, published or not.
+    pub fn has_column(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.name == name)
     }
 
     /// How SQL names the table.
     pub fn sql(&self) -> String {
         format!("{}.{}", quote(&self.name.schema), quote(&self.name.name))
+    }
+
+    /// Its published rows, for a FROM clause. A table that inherits from it is published as itself.
+    pub fn published_rows(&self) -> String {
+        let table = match self.partitions {
+            Some(_) => self.sql(),
+            None => format!("ONLY {}", self.sql()),
+        };
+        // The condition names columns without their table, so none but its own may be in sight.
+        match &self.row_filter {
+            Some(filter) => format!("(SELECT * FROM {table} WHERE {filter})"),
+            None => table,
+        }
+    }
+
+    /// What of it the publication leaves out. Where that changes, rows have to be read again.
+    pub fn published(&self) -> String {
+        let left_out = self.columns.iter().filter(|column| !column.published).map(|column| &column.name);
+        format!("{:?} {:?}", self.row_filter, left_out.collect::<Vec<_>>())
     }
 
     /// The primary key of a row as one text: the value itself, or a JSON array when the key has several columns.
@@ -82,6 +123,8 @@ pub(crate) struct Column {
     pub of: Type,
     /// `pg_type.typcategory`; of a domain, its base type's.
     category: String,
+    /// Whether the publication has it.
+    published: bool,
 }
 
 impl Column {
@@ -90,9 +133,11 @@ impl Column {
         format!("{alias}.{}", quote(&self.name))
     }
 
-    /// Whether the value's text depends on the session's settings.
-    pub fn is_time(&self) -> bool {
-        self.category == "D" || self.category == "T"
+    /// Whether a value's text may depend on the session's settings.
+    pub fn depends_on_settings(&self) -> bool {
+        let text_or_enum = self.category == "S" || self.category == "E";
+        let others = ["boolean", "smallint", "integer", "bigint", "numeric", "oid", "uuid"];
+        !text_or_enum && !others.contains(&self.type_name.as_str())
     }
 }
 
@@ -144,6 +189,9 @@ struct ColumnRow {
     category: String,
     key_position: Option<i32>,
     shape: Option<i64>,
+    row_filter: Option<String>,
+    partitions: Option<Vec<String>>,
+    published: bool,
 }
 
 /// An SQL expression that changes with the columns of the table whose oid is `rel`, cheap enough for every drain.
@@ -190,10 +238,18 @@ JOIN pg_type t ON t.oid = k.oid
 LEFT JOIN pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
 LEFT JOIN pg_range r ON t.oid IN (r.rngtypid, r.rngmultitypid)"#;
 
+/// `pg_publication_tables` has lists of columns and row filters from Postgres 15 on, hence the way through JSON. Generated columns are
+/// not replicated before Postgres 18, whatever the view says.
 const COLUMNS: &str = r#"
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS "table", a.attname::text AS name,
        format_type(a.atttypid, NULL) AS type_name, a.atttypid::bigint AS type_oid, b.typcategory::text AS category,
-       array_position(i.indkey::int2[], a.attnum)::int AS key_position, shape
+       array_position(i.indkey::int2[], a.attnum)::int AS key_position, shape, to_jsonb(p) ->> 'rowfilter' AS row_filter,
+       coalesce(to_jsonb(p) -> 'attnames' ? a.attname::text, true)
+           AND (a.attgenerated = '' OR current_setting('server_version_num')::int >= 180000) AS published,
+       CASE c.relkind WHEN 'p' THEN ARRAY(
+           SELECT format('%I.%I', pn.nspname, pc.relname) FROM pg_partition_tree(c.oid) tree
+           JOIN pg_class pc ON pc.oid = tree.relid AND pc.oid <> c.oid AND pc.relkind <> 'f'
+           JOIN pg_namespace pn ON pn.oid = pc.relnamespace ORDER BY pc.oid) END AS partitions
 FROM pg_publication_tables p
 JOIN pg_namespace n ON n.nspname = p.schemaname
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename

@@ -118,14 +118,14 @@ impl Type {
                 });
                 let fields: Vec<_> = fields.collect();
                 format!(
-                    "CASE WHEN {x} IS DISTINCT FROM NULL THEN (SELECT row_to_json({row}) FROM (SELECT {}) {row}) END",
+                    "CASE WHEN {x} IS DISTINCT FROM NULL THEN (SELECT row_to_json({row}.*) FROM (SELECT {}) {row}) END",
                     fields.join(", ")
                 )
             }
             Self::Range(of) => {
                 let bound = |end: &str| of.json(&format!("{end}({x})"), depth + 1);
                 format!(
-                    "CASE WHEN isempty({x}) THEN '\"empty\"'::json WHEN {x} IS NOT NULL THEN (SELECT row_to_json({row}) FROM \
+                    "CASE WHEN isempty({x}) THEN '\"empty\"'::json WHEN {x} IS NOT NULL THEN (SELECT row_to_json({row}.*) FROM \
                      (SELECT {} AS lower, {} AS upper, (NOT lower_inc({x}))::int AS lower_exclusive, (NOT upper_inc({x}))::int AS upper_exclusive) {row}) END",
                     bound("lower"),
                     bound("upper"),

@@ -36,16 +36,12 @@ pub(crate) const DOWNLOADED: &str = "op_count + (compacted_to > 0)::int";
 /// How the connections are made that requests and streams share. Postgres itself ends what takes too long on them, whatever has become
 /// of those who wait for it: a statement, a lock that is not given, and a transaction in which nothing happens.
 pub(crate) fn shared_connect_options(options: &PgConnectOptions) -> PgConnectOptions {
-    let limits = [
-        // A page of the oplog takes milliseconds. A deploy waits for another one.
-        ("statement_timeout", "30s"),
-        ("lock_timeout", "10s"),
-        ("idle_in_transaction_session_timeout", "30s"),
-    ];
-    options.clone().options(limits)
+    // A page of the oplog takes milliseconds. A deploy waits for another one.
+    options.clone().options([("statement_timeout", "30s"), ("lock_timeout", "10s")])
 }
 
-/// How every connection of the service is made. Text that Postgres makes of values must not depend on the server's settings.
+/// How every connection of the service is made. What is right must depend neither on the settings of the server nor on those of the
+/// role: not the text that Postgres makes of values, and not how long something may take.
 pub(crate) fn connect_options(url: &str) -> sqlx::Result<PgConnectOptions> {
     let options = PgConnectOptions::from_str(url)?
         .application_name("sync-service")
@@ -57,6 +53,25 @@ pub(crate) fn connect_options(url: &str) -> sqlx::Result<PgConnectOptions> {
         ])
         .options([("extra_float_digits", "1"), ("client_min_messages", "warning")])
         // Its statements are short, and Postgres guesses their costs too high; compiling them would take most of their time.
-        .options([("jit", "off")]);
+        .options([("jit", "off")])
+        // The longest is the first copy of a large table.
+        .options([("statement_timeout", "10min"), ("lock_timeout", "10s")])
+        // A transaction in which nothing happens belongs to a process that is no more. A connection may wait for work for ever.
+        .options([("idle_in_transaction_session_timeout", "30s"), ("idle_session_timeout", "0")]);
     Ok(options.disable_statement_logging())
+}
+
+/// The rest of [`connect_options`], for a setting that only Postgres 17 and later have.
+pub(crate) async fn settle(connection: &mut PgConnection) -> sqlx::Result<()> {
+    connection
+        .execute("SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'")
+        .await?;
+    Ok(())
+}
+
+/// A connection of its own, for what may take long.
+pub(crate) async fn connect(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    settle(&mut connection).await?;
+    Ok(connection)
 }

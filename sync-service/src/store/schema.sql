@@ -28,8 +28,12 @@ CREATE TABLE IF NOT EXISTS sync_service.progress (
 CREATE TABLE IF NOT EXISTS sync_service.queue (rel oid NOT NULL, key text);
 ALTER TABLE sync_service.queue SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
--- The tables that have our triggers, and what the triggers were made from.
-CREATE TABLE IF NOT EXISTS sync_service.noted_table (rel oid PRIMARY KEY, made_from text NOT NULL);
+-- The tables that have our triggers, what the triggers were made from, and what the catalog said of them then.
+CREATE TABLE IF NOT EXISTS sync_service.noted_table (rel oid PRIMARY KEY, made_from text NOT NULL, triggers text);
+ALTER TABLE sync_service.noted_table ADD COLUMN IF NOT EXISTS triggers text;
+
+-- The tables that have to be read as a whole, because not all that was written to them was in the queue.
+CREATE TABLE IF NOT EXISTS sync_service.unread (rel oid PRIMARY KEY);
 
 -- The bucket that each row of a source is in, and a hash of what was published of it.
 CREATE TABLE IF NOT EXISTS sync_service.row_bucket (
