@@ -50,6 +50,29 @@ test("a guest's lists stay when they make an account, and are there wherever the
   await expect(list(here, "From there")).toBeVisible();
 });
 
+test("who signs in comes to the lists, though another tab says meanwhile that the user has changed", async ({
+  device,
+  newDevice,
+}) => {
+  const name = newName();
+  await createAccount(await device.open(), name);
+  const other = await newDevice();
+  const page = await other.open();
+  await live(page);
+  await openAccount(page);
+  // The last step before the next page is held until the other tab has spoken.
+  await page.evaluate(() => {
+    const released = new Promise<void>((resolve) => Object.assign(window, { release: resolve }));
+    CacheStorage.prototype.delete = () => released.then(() => true);
+  });
+  const before = await page.evaluate(() => document.cookie);
+  await fillIn(page, "Sign in", { Name: name, Password: password });
+  await expect.poll(() => page.evaluate(() => document.cookie)).not.toBe(before);
+  await live(await other.open());
+  await page.evaluate(() => (window as unknown as { release: () => void }).release());
+  await expect(page.getByRole("heading", { name: "Lists" })).toBeVisible();
+});
+
 test("what is wrong with a name or a password is said, and can be put right", async ({ device, newDevice }) => {
   const name = newName();
   await createAccount(await device.open(), name);

@@ -7,6 +7,7 @@ use send_wrapper::SendWrapper;
 use serde::Serialize;
 
 use crate::database::Opening;
+use crate::identity::Leaving;
 use crate::{http, offline, reset};
 
 /// The accounts as this tab reaches them, with the local data of its user.
@@ -39,12 +40,13 @@ impl Accounts for HttpAccounts {
     fn sign_in(&self, credentials: Credentials) -> Answer<()> {
         let here = (*self.here).clone();
         Box::pin(async move {
+            let leaving = Leaving::begin();
             let before = whose().await?;
             let after: Account = http::json(http::post("/api/account/sign-in", &credentials).await?).await?;
             // Nobody can sign in as a guest, so what one has left here is of no more use to anybody.
             let guest_has_left =
                 before.is_some_and(|before| before.name.is_none() && before.user_id != after.user_id);
-            here.start_anew(guest_has_left).await;
+            here.start_anew(leaving, guest_has_left).await;
             Ok(())
         })
     }
@@ -67,8 +69,9 @@ impl HttpAccounts {
     fn leave(&self, path: &'static str, body: impl Serialize + 'static) -> Answer<()> {
         let here = (*self.here).clone();
         Box::pin(async move {
+            let leaving = Leaving::begin();
             post(path, body).await?;
-            here.start_anew(true).await;
+            here.start_anew(leaving, true).await;
             Ok(())
         })
     }
@@ -76,12 +79,14 @@ impl HttpAccounts {
 
 impl Here {
     /// Loads the first page, which is another user's now. What is stored for offline use names the one before.
-    async fn start_anew(self, clear: bool) {
+    async fn start_anew(self, leaving: Leaving, clear: bool) {
         if clear {
             reset::clear(self.database, &self.user_id).await;
         }
         offline::forget().await;
         let _ = window().location().replace("/");
+        // This page goes on for a moment, until the other one is there.
+        std::mem::forget(leaving);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whose browser this is by now: a cookie says so, which the server sets and removes together with the session's.
 
+use std::cell::Cell;
+
 use app::Session;
 use leptos::prelude::{document, window};
 use wasm_bindgen::prelude::*;
@@ -24,8 +26,32 @@ pub fn agree(session: &Session) {
     std::mem::forget(channel);
 }
 
+thread_local! {
+    static LEAVING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While this lives, this tab is about to load the first page as another user's, and is not loaded again as it is.
+pub struct Leaving(());
+
+impl Leaving {
+    /// From before the server is asked, because its answer changes the cookie.
+    pub fn begin() -> Leaving {
+        LEAVING.set(true);
+        Leaving(())
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        LEAVING.set(false);
+    }
+}
+
 /// Loads the page again where another user has signed in since, in another tab.
 pub fn reload_if_changed(session: &Session) {
+    if LEAVING.get() {
+        return;
+    }
     if user_id(session).is_some_and(|user_id| session.user_id.as_ref() != Some(&user_id)) {
         let _ = window().location().reload();
     }

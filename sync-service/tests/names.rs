@@ -1,4 +1,5 @@
 //! No name in an app's schema can meet one of the service's own in a statement.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod support;
 

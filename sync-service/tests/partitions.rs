@@ -1,4 +1,5 @@
 //! Rows that reach a published table by another way than a write to it: through a partition, or while triggers are switched off.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! One table, one statement, one lock: all others go on being synced.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod support;
 

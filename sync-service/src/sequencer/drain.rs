@@ -269,8 +269,7 @@ impl Append<'_> {
                 let query = sqlx::query_as(sql).bind(keys).bind(self.job.version).bind(number(index));
                 let source = self.job.streams.sources.get(index);
                 let query = query.bind(self.next_op_id).bind(source.map_or("", |s| s.object_type.as_str()));
-                let found: Vec<(Option<String>, i64, i64, i64, Option<String>)> =
-                    query.fetch_all(connection).await?;
+                let found: Vec<Appended> = query.fetch_all(connection).await?;
                 for (bucket, checksum, count, new, too_long_key) in found {
                     self.next_op_id += new;
                     self.commit.buckets.extend(bucket.map(|name| (name, BucketTotal { checksum, count })));
@@ -305,6 +304,9 @@ enum Part {
     Lookup(usize),
     Source(usize),
 }
+
+/// What a source's statement gives of a bucket, or of a row that is too long.
+type Appended = (Option<String>, i64, i64, i64, Option<String>);
 
 /// A statement's text, and the keys of the rows that it looks at.
 type Rows<'a> = (&'a str, Option<&'a [String]>);
