@@ -99,7 +99,9 @@ async fn lead(shared: &Arc<Shared>) -> sqlx::Result<Infallible> {
         }
         leader.take_installed();
         leader.drain(&snapshot).await?;
-        shared.leads(leader.report());
+        if leader.plan.is_some() {
+            shared.leads(leader.report());
+        }
         tokio::select! {
             () = shared.wake.notified() => {}
             () = tokio::time::sleep(POLL) => {}
