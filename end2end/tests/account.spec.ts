@@ -266,8 +266,9 @@ test("a tab that is still open when another user signs in becomes theirs, and mi
   await createAccount(first, newName());
   await openLists(first);
   await addList(first, "Of Ann");
-  await synced(first);
   const ann = await userId(first);
+  await arrived(stack, "Of Ann", ann);
+  await synced(first);
   const second = await device.open();
   await expect(list(second, "Of Ann")).toBeVisible();
 
