@@ -9,6 +9,7 @@ use super::commit::{BucketTotal, Commit, Op};
 use super::fault;
 use super::plan::{Plan, Statement};
 use crate::store::catalog::{SHAPE, Table};
+use crate::store::triggers::IS_UNREAD;
 use crate::store::{versions, write_checkpoints};
 use crate::streams::Streams;
 
@@ -312,9 +313,6 @@ type Appended = (Option<String>, i64, i64, i64, Option<String>);
 type Rows<'a> = (&'a str, Option<&'a [String]>);
 
 const ARE_READ: &str = "DELETE FROM sync_service.unread WHERE rel::bigint = ANY($1)";
-
-const IS_UNREAD: &str =
-    "INSERT INTO sync_service.unread (rel) VALUES ($1::bigint::oid) ON CONFLICT DO NOTHING";
 
 const PUT_BACK: &str = "INSERT INTO sync_service.queue (rel, key) SELECT $1::bigint::oid, unnest($2::text[])";
 

@@ -51,10 +51,7 @@ pub(crate) async fn install(connection: &mut PgConnection, table: &Table) -> sql
         .bind(made_from(table))
         .execute(&mut *transaction)
         .await?;
-    sqlx::query("INSERT INTO sync_service.unread (rel) VALUES ($1::bigint::oid) ON CONFLICT DO NOTHING")
-        .bind(table.oid)
-        .execute(&mut *transaction)
-        .await?;
+    sqlx::query(IS_UNREAD).bind(table.oid).execute(&mut *transaction).await?;
     transaction.commit().await
 }
 
@@ -74,6 +71,10 @@ pub(crate) async fn remove(connection: &mut PgConnection, oid: i64) -> sqlx::Res
 
 /// The channel on which the triggers say that there is something in the queue.
 pub(crate) const CHANNEL: &str = "sync_service";
+
+/// Remembers that the table `$1` has to be read as a whole.
+pub(crate) const IS_UNREAD: &str =
+    "INSERT INTO sync_service.unread (rel) VALUES ($1::bigint::oid) ON CONFLICT DO NOTHING";
 
 #[derive(FromRow)]
 struct Standing {
