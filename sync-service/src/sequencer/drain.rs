@@ -198,14 +198,11 @@ struct Append<'a> {
 impl Append<'_> {
     async fn all(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
         let (job, changes) = (self.job, self.changes);
-        for (index, statement) in job.plan.lookups.iter().enumerate() {
-            if let Some(rows) = changes.of(statement) {
-                self.one(connection, statement.table, Part::Lookup(index), rows).await?;
-            }
-        }
-        for (index, statement) in job.plan.sources.iter().enumerate() {
-            if let Some(rows) = changes.of(statement) {
-                self.one(connection, statement.table, Part::Source(index), rows).await?;
+        let lookups = job.plan.lookups.iter().enumerate().map(|(index, s)| (Part::Lookup(index), s));
+        let sources = job.plan.sources.iter().enumerate().map(|(index, s)| (Part::Source(index), s));
+        for (part, statement) in lookups.chain(sources) {
+            if let Some((sql, keys)) = changes.of(statement) {
+                self.one(connection, Run { table: statement.table, part, sql, keys }).await?;
             }
         }
         // What no stream reads needs no reading.
@@ -215,22 +212,16 @@ impl Append<'_> {
         self.remember(connection).await
     }
 
-    async fn one(
-        &mut self,
-        connection: &mut PgConnection,
-        table: Option<i64>,
-        part: Part,
-        rows: Rows<'_>,
-    ) -> sqlx::Result<()> {
-        let Some(table) = table.filter(|_| self.singly) else {
-            self.outcome.fine.extend(table);
-            return self.run(connection, table, part, rows).await;
+    async fn one(&mut self, connection: &mut PgConnection, run: Run<'_>) -> sqlx::Result<()> {
+        let Some(table) = run.table.filter(|_| self.singly) else {
+            self.outcome.fine.extend(run.table);
+            return self.run(connection, run).await;
         };
         if self.outcome.failed.contains_key(&table) {
             return Ok(());
         }
         let mut savepoint = connection.begin().await?;
-        match self.run(&mut savepoint, Some(table), part, rows).await {
+        match self.run(&mut savepoint, run).await {
             Ok(()) => {
                 savepoint.commit().await?;
                 self.outcome.fine.insert(table);
@@ -248,14 +239,8 @@ impl Append<'_> {
         Ok(())
     }
 
-    async fn run(
-        &mut self,
-        connection: &mut PgConnection,
-        table: Option<i64>,
-        part: Part,
-        rows: Rows<'_>,
-    ) -> sqlx::Result<()> {
-        let (sql, keys) = rows;
+    async fn run(&mut self, connection: &mut PgConnection, run: Run<'_>) -> sqlx::Result<()> {
+        let Run { table, part, sql, keys } = run;
         let mut too_long = None;
         match part {
             Part::Lookup(index) => {
@@ -309,8 +294,14 @@ enum Part {
 /// What a source's statement gives of a bucket, or of a row that is too long.
 type Appended = (Option<String>, i64, i64, i64, Option<String>);
 
-/// A statement's text, and the keys of the rows that it looks at.
-type Rows<'a> = (&'a str, Option<&'a [String]>);
+/// A statement to run: its table, its text, and the keys of the rows that it looks at.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    table: Option<i64>,
+    part: Part,
+    sql: &'a str,
+    keys: Option<&'a [String]>,
+}
 
 const ARE_READ: &str = "DELETE FROM sync_service.unread WHERE rel::bigint = ANY($1)";
 
